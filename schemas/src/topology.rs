@@ -221,22 +221,6 @@ impl RegionRef {
     }
 }
 
-/// The name of an installation that has none: a stable digest-free form of its namespaces in region order, short enough
-/// for the names of Google Cloud resources (63 characters with our prefixes).
-#[must_use]
-pub fn group_of<S: AsRef<str>>(namespaces: &[S]) -> String {
-    let joined = namespaces.iter().map(AsRef::as_ref).collect::<Vec<_>>().join("-");
-    if joined.len() <= GROUP_MAX {
-        return joined;
-    }
-    // FNV-1a: stable across processes and versions, which std's hasher does not promise
-    let digest = joined.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    let kept: String = joined.chars().take(GROUP_MAX - 9).collect();
-    format!("{}-{:08x}", kept.trim_end_matches('-'), digest >> 32)
-}
-
 /// Longest name of an installation: `c8-allow-<group>-r0-from-r1` must fit 63 characters.
 pub const GROUP_MAX: usize = 40;
 
@@ -283,15 +267,5 @@ mod tests {
     fn an_unknown_part_makes_the_place_unknown() {
         let entry = TopologyEntry { location: Attr::Unknown, cluster: known("c"), ..Default::default() };
         assert_eq!(entry.place(Some("p")), Err(PlaceError::Unknown));
-    }
-
-    #[test]
-    fn groups_are_short_stable_and_distinct() {
-        assert_eq!(group_of(&["camunda-ew4", "camunda-ew1"]), "camunda-ew4-camunda-ew1");
-        let long = group_of(&["a-very-long-namespace-of-region-zero", "a-very-long-namespace-of-region-one"]);
-        let other = group_of(&["a-very-long-namespace-of-region-zero", "a-very-long-namespace-of-region-two"]);
-        assert!(long.len() <= GROUP_MAX, "{long}");
-        assert_ne!(long, other);
-        assert_eq!(long, group_of(&["a-very-long-namespace-of-region-zero", "a-very-long-namespace-of-region-one"]));
     }
 }
