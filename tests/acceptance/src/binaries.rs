@@ -1,0 +1,72 @@
+//! The programs that a test needs: `terraform` or `tofu` from the PATH, and the provider, built when it is out of date.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context as _, Result, bail};
+
+/// The folder with the workspace's `Cargo.toml`.
+pub fn workspace_root() -> &'static Path {
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+    })
+}
+
+/// `terraform`, else `tofu`; `C8_TERRAFORM` names another one.
+///
+/// # Errors
+/// Neither is on the PATH; the text says what to install.
+pub fn find_terraform() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os("C8_TERRAFORM") {
+        return Ok(PathBuf::from(named));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    ["terraform", "tofu"]
+        .iter()
+        .flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)))
+        .find(|candidate| candidate.is_file())
+        .context("neither `terraform` nor `tofu` is on the PATH: install Terraform 1.5 or newer, or OpenTofu 1.6 or newer")
+}
+
+/// The provider's binary, built by cargo if it is out of date.
+///
+/// # Errors
+/// It does not compile.
+pub fn provider_binary() -> Result<&'static Path> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    match BINARY.get_or_init(|| build("terraform-provider-c8", &[]).map_err(|error| format!("{error:#}"))) {
+        Ok(path) => Ok(path),
+        Err(error) => bail!("{error}"),
+    }
+}
+
+/// Builds the binary of `package` and returns its path.
+///
+/// # Errors
+/// It does not compile.
+pub fn build(package: &str, flags: &[&str]) -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--quiet", "--package", package, "--bin", package, "--message-format=json-render-diagnostics"])
+        .args(flags)
+        .current_dir(workspace_root())
+        // what cargo sets for the running test must not make cargo believe that everything changed
+        .env_remove("CARGO_MANIFEST_DIR")
+        .env_remove("RUSTFLAGS_FOR_TEST")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("can't start cargo")?;
+    if !output.status.success() {
+        bail!("`cargo build --package {package}` failed");
+    }
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == package)
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .with_context(|| format!("cargo built no binary {package}"))
+}

@@ -1,0 +1,115 @@
+//! The sandbox of one test, driven through its control API.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use c8_sandbox::{Options, Sandbox};
+use serde_json::{Value, json};
+
+/// A running sandbox.
+pub struct World {
+    sandbox: Sandbox,
+    client: reqwest::Client,
+}
+
+impl World {
+    /// Starts a sandbox with default speeds.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn start() -> Result<Self> {
+        Self::with(Options::default()).await
+    }
+
+    /// Starts a sandbox.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn with(options: Options) -> Result<Self> {
+        let sandbox = Sandbox::start(options).await.context("the sandbox does not start")?;
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
+        Ok(Self { sandbox, client })
+    }
+
+    /// The sandbox itself.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// The provider block that points at this sandbox.
+    pub fn provider_block(&self) -> String {
+        self.sandbox.provider_block()
+    }
+
+    /// `GET` of the control API.
+    ///
+    /// # Errors
+    /// It does not answer with success.
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        let answer = self.client.get(format!("{}{path}", self.sandbox.control_url())).send().await?;
+        Self::body(path, answer).await
+    }
+
+    /// `POST` to the control API.
+    ///
+    /// # Errors
+    /// It does not answer with success.
+    pub async fn post(&self, path: &str, body: Value) -> Result<Value> {
+        let answer = self.client.post(format!("{}{path}", self.sandbox.control_url())).json(&body).send().await?;
+        Self::body(path, answer).await
+    }
+
+    async fn body(path: &str, answer: reqwest::Response) -> Result<Value> {
+        let status = answer.status();
+        let text = answer.text().await?;
+        if !status.is_success() {
+            bail!("the control API answers {status} to {path}: {text}");
+        }
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&text).with_context(|| format!("the control API answers {path} with {text}"))
+    }
+
+    /// Loses a region: `crash` (everything in it stops, its API refuses), `hang` (the same, its API hangs) or `network`
+    /// (it lives, cut off from its peer).
+    ///
+    /// # Errors
+    /// No such cluster.
+    pub async fn lose(&self, cluster: &str, mode: &str) -> Result<()> {
+        self.post(&format!("/regions/{cluster}/lose"), json!({"mode": mode})).await.map(drop)
+    }
+
+    /// Brings a region back, with its `old` disks or with `empty` ones.
+    ///
+    /// # Errors
+    /// No such cluster.
+    pub async fn bring_back(&self, cluster: &str, disks: &str) -> Result<()> {
+        self.post(&format!("/regions/{cluster}/return"), json!({"disks": disks})).await.map(drop)
+    }
+
+    /// Starts instances and works on their jobs; how many were acknowledged, refused and ambiguous.
+    ///
+    /// # Errors
+    /// The control API says no.
+    pub async fn workload(&self, instances: u64) -> Result<Value> {
+        self.post("/workload", json!({"instances": instances})).await
+    }
+
+    /// The audit by the outside oracle.
+    ///
+    /// # Errors
+    /// It found something; the findings are in the text.
+    pub async fn audit(&self) -> Result<Value> {
+        let audit = self.get("/audit").await?;
+        if audit["ok"] == true { Ok(audit) } else { bail!("the audit found: {audit:#}") }
+    }
+
+    /// Whatever still exists of clusters, rules, buckets, accounts and disks.
+    ///
+    /// # Errors
+    /// The control API says no.
+    pub async fn leftovers(&self) -> Result<Value> {
+        self.get("/leftovers").await
+    }
+}
