@@ -1,1 +1,43 @@
-fn main() {}
+//! The project's own commands: `cargo xtask demo | docs | bench`.
+#![allow(clippy::print_stdout, reason = "a command-line tool talks to its user")]
+
+mod bench;
+mod demo;
+mod docs;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Demo, docs and benchmark of terraform-provider-c8", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The main job on the embedded sandbox: apply, lose a region, fail over, fail back, destroy.
+    Demo(demo::Arguments),
+    /// Writes the Registry documentation in `docs/` from the schemas.
+    Docs(docs::Arguments),
+    /// Measures the release build: launch to handshake, memory after the schema.
+    Bench(bench::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments).await,
+        Command::Docs(arguments) => docs::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -12,7 +12,7 @@ mod project;
 mod run;
 mod world;
 
-pub use binaries::{find_terraform, provider_binary, workspace_root};
+pub use binaries::{build, find_terraform, provider_binary, workspace_root};
 pub use project::Project;
 pub use run::Run;
 pub use world::World;

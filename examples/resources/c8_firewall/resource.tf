@@ -1,0 +1,3 @@
+resource "c8_firewall" "this" {
+  regions = [c8_region.zero.ref, c8_region.one.ref]
+}

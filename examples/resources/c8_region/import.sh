@@ -1,0 +1,1 @@
+terraform import c8_region.zero my-project/europe-west4-b/camunda-zero/camunda-ew4
