@@ -1,0 +1,66 @@
+//! Names of the objects in a region, in one place, so that every resource asks for the same ones.
+
+/// Field manager of what `c8_region` and its neighbours own.
+pub const FIELD_MANAGER: &str = "terraform-provider-c8";
+/// Field manager of what `c8_failover` switches.
+pub const SWITCH_FIELD_MANAGER: &str = "terraform-provider-c8-dr";
+/// Label that marks an object as managed by this provider.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Label of a GKE cluster that `c8_region` created: its value is the group.
+pub const OWNER_LABEL: &str = "c8-owner";
+/// ConfigMap with what `c8_failover` switches.
+pub const MODE: &str = "c8-mode";
+/// ClusterIP Service that proves the DNS chain before any broker runs.
+pub const HERE: &str = "c8-here";
+/// Optional Secret with the key of the backup bucket.
+pub const BACKUP_KEY_SECRET: &str = "gcs-backup-key";
+/// Key in [`BACKUP_KEY_SECRET`], which is the name of the keystore setting too.
+pub const BACKUP_KEY: &str = "gcs.client.default.credentials_file";
+/// Number of regions of an installation.
+pub const REGIONS: u32 = 2;
+
+/// Broker StatefulSet and its headless Service.
+pub fn brokers(release: &str) -> String {
+    format!("{release}-zeebe")
+}
+
+/// Gateway Deployment and Service.
+pub fn gateway(release: &str) -> String {
+    format!("{release}-zeebe-gateway")
+}
+
+/// Elasticsearch StatefulSet.
+pub fn elasticsearch(release: &str) -> String {
+    format!("{release}-elasticsearch-master")
+}
+
+/// Headless Service of Elasticsearch.
+pub fn elasticsearch_service(release: &str) -> String {
+    format!("{release}-elasticsearch-master-hl")
+}
+
+/// The Deployments that a fail-over switches off and on: their `replicas` belong to `c8_failover`.
+pub fn web_apps(release: &str) -> [String; 3] {
+    ["operate", "tasklist", "connectors"].map(|app| format!("{release}-{app}"))
+}
+
+/// The Service that admits a broker; it lies in the namespace of the peer region.
+pub fn admit(broker: u32) -> String {
+    format!("c8-admit-{broker}")
+}
+
+/// Broker ids of a region: `ordinal * regions + region` (dual-region.md §9).
+pub fn broker_ids(cluster_size: u32, region: u8) -> Vec<u32> {
+    (0..cluster_size).filter(|id| id % REGIONS == u32::from(region)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_alternate_between_regions() {
+        assert_eq!(broker_ids(8, 0), [0, 2, 4, 6]);
+        assert_eq!(broker_ids(8, 1), [1, 3, 5, 7]);
+    }
+}
