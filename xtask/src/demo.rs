@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use acceptance::{Project, Run, World, find_terraform, provider_binary};
+use acceptance::{Project, Run, World, find_terraform, is_empty, provider_binary};
 use anyhow::{Context as _, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -194,28 +194,9 @@ fn excerpt(plan: &str) -> String {
     rest[..to].trim_end().to_owned()
 }
 
-/// Whether every part of the list of leftovers is empty.
-fn is_empty(left: &serde_json::Value) -> bool {
-    match left {
-        serde_json::Value::Object(parts) => parts.values().all(is_empty),
-        serde_json::Value::Array(list) => list.is_empty(),
-        serde_json::Value::Number(count) => count.as_u64() == Some(0),
-        serde_json::Value::Null => true,
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn leftovers_are_empty_only_if_every_part_is() {
-        assert!(is_empty(&json!({"clusters": [], "disks": 0, "gcp": {"buckets": []}})));
-        assert!(!is_empty(&json!({"clusters": ["a"], "disks": 0})));
-        assert!(!is_empty(&json!({"clusters": [], "disks": 2})));
-    }
 
     #[test]
     fn the_excerpt_is_what_an_operator_reads() {

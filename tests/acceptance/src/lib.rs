@@ -8,11 +8,13 @@
 //! Every command has a deadline and dies with the test. Ports are free ones of the loopback, folders are temporary.
 
 mod binaries;
+mod installation;
 mod project;
 mod run;
 mod world;
 
 pub use binaries::{build, find_terraform, provider_binary, workspace_root};
+pub use installation::{CLUSTERS, Installation, is_empty};
 pub use project::Project;
 pub use run::Run;
 pub use world::World;

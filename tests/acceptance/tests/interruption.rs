@@ -1,0 +1,112 @@
+//! What is killed in the middle is completed by the next apply; what was planned for another world is refused.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::time::Duration;
+
+use acceptance::{CLUSTERS, Installation};
+use anyhow::{Context as _, Result, ensure};
+use rstest::rstest;
+
+/// Starts an apply, kills terraform and its providers with SIGKILL once the sandbox saw `call`.
+async fn kill_at(it: &Installation, arguments: &[&str], call: &str) -> Result<()> {
+    let before = seen(it, call).await?;
+    let mut child = it.project.start(&[&["apply", "-auto-approve"], arguments].concat())?;
+    let group = child.id().context("terraform has ended already")?;
+    let mut hit = false;
+    for _ in 0..6000 {
+        if seen(it, call).await? > before {
+            hit = true;
+            break;
+        }
+        if child.try_wait()?.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // the whole group: a provider that lived on would finish the work
+    tokio::process::Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).status().await?;
+    child.wait().await?;
+    ensure!(hit, "terraform never called `{call}`");
+    // the lock of the state died with its owner
+    let _ = std::fs::remove_file(it.project.path().join(".terraform.tfstate.lock.info"));
+    Ok(())
+}
+
+async fn seen(it: &Installation, call: &str) -> Result<usize> {
+    let calls = it.world.get("/calls").await?;
+    let calls = calls.as_array().cloned().unwrap_or_default();
+    let text = |c: &serde_json::Value| {
+        format!("{} {}", c["method"].as_str().unwrap_or_default(), c["path"].as_str().unwrap_or_default())
+    };
+    Ok(calls.iter().filter(|c| text(c).contains(call)).count())
+}
+
+#[rstest]
+#[case::cluster("/clusters")]
+#[case::release("PATCH /apis/apps/v1/namespaces")]
+#[case::bucket("CreateBucket")]
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_creating(#[case] call: &str) -> Result<()> {
+    let it = Installation::planned().await?;
+    kill_at(&it, &[], call).await?;
+    it.project.apply(&[]).await?.ok()?;
+    it.works(10).await?;
+    it.plan_is_empty().await?;
+    it.destroy().await
+}
+
+#[rstest]
+#[case::claim("POST /compute/v1/projects/sandbox/global/firewalls")]
+#[case::force("/actuator/cluster/brokers?force=true")]
+#[case::exporter("/disable")]
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_failing_over(#[case] call: &str) -> Result<()> {
+    let it = Installation::running().await?;
+    it.lose(1).await?;
+    it.failover_active(true)?;
+    kill_at(&it, &[], call).await?;
+    it.project.apply(&[]).await?.ok()?;
+    it.works(10).await?;
+    it.plan_is_empty().await?;
+    ensure!(it.phase("c8_failover.this").await? == "failed_over");
+    Ok(())
+}
+
+#[rstest]
+#[case::pause("/actuator/exporting/pause")]
+#[case::restore("/_restore")]
+#[case::enable("/enable")]
+#[case::add("replicationFactor=4")]
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_failing_back(#[case] call: &str) -> Result<()> {
+    let it = Installation::failed_over(1).await?;
+    it.project.apply(&["-replace=c8_region.one"]).await?.ok()?;
+    it.failover_active(false)?;
+    kill_at(&it, &[], call).await?;
+    it.project.apply(&[]).await?.ok()?;
+    it.works(10).await?;
+    it.plan_is_empty().await?;
+    it.world.audit().await?;
+    Ok(())
+}
+
+/// A fail-over that was planned while the region was lost is not applied to one that came back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_plan_is_refused_when_the_world_has_changed() -> Result<()> {
+    let it = Installation::running().await?;
+    it.lose(1).await?;
+    it.failover_active(true)?;
+    it.project.plan(&["-out=old.tfplan"]).await?.exits(2)?;
+    it.world.bring_back(CLUSTERS[1], "old").await?;
+    for _ in 0..200 {
+        if it.world.workload(1).await?["acknowledged"] == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let forced = seen(&it, "force=true").await?;
+    it.project.apply(&["old.tfplan"]).await?.fails()?.says("plan again")?;
+    ensure!(seen(&it, "force=true").await? == forced, "brokers were removed after all");
+    it.works(10).await?;
+    Ok(())
+}
