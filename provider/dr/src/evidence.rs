@@ -1,0 +1,82 @@
+//! What was seen, as an operator reads it. Seconds and counts are welcome here: these lines go into warnings, never into
+//! planned values.
+
+use crate::observation::{Observation, Part};
+use crate::topology::{RegionId, Topology, list, peer};
+
+const LABEL: usize = 26;
+
+fn line(label: &str, text: &str) -> String {
+    format!("  {label:<LABEL$}{text}")
+}
+
+/// Lines about the lost region, or about both if none is lost.
+pub fn evidence(o: &Observation, lost: Option<RegionId>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let regions: Vec<RegionId> = lost.map_or_else(|| vec![0, 1], |lost| vec![lost]);
+    for id in &regions {
+        let region = o.region(*id);
+        let of = if lost.is_some() { String::new() } else { format!(" {id}") };
+        lines.push(line(
+            &format!("Kubernetes API{of}"),
+            &match &region.api {
+                Part::Known(_) => match o.is_recorded_cluster(*id) {
+                    Some(false) => "answers; it is another cluster than the recorded one".into(),
+                    _ => "answers".into(),
+                },
+                Part::Unreachable(why) => why.clone(),
+                Part::Absent => "the cluster does not exist".into(),
+            },
+        ));
+        let status = match &region.gke {
+            Part::Known(status) => Some(format!("status {status}")),
+            Part::Unreachable(why) => Some(why.clone()),
+            Part::Absent => None,
+        };
+        if let Some(status) = status {
+            lines.push(line(&format!("GKE cluster {}", region.cluster), &status));
+        }
+        let waiting: Vec<_> = region.pods.iter().filter(|pod| pod.waiting).map(|pod| pod.id).collect();
+        if !waiting.is_empty() {
+            lines.push(line(&format!("Gates{of}"), &format!("brokers {} wait", list(&waiting))));
+        }
+    }
+    let Some(sizes) = o.sizes else { return lines };
+    let views: Vec<RegionId> = lost.map_or_else(|| vec![0, 1], |lost| vec![peer(lost)]);
+    for from in views {
+        let label = format!("Topology, seen from {from}");
+        match &o.region(from).view {
+            Part::Known(view) => {
+                let missing: Vec<_> = sizes.all().into_iter().filter(|id| !view.lists(*id)).collect();
+                let mut text = if missing.is_empty() {
+                    "all brokers".to_owned()
+                } else {
+                    let since = lost
+                        .and_then(|lost| o.missing_since[lost.min(1) as usize])
+                        .map(|since| (o.at - since).max(0))
+                        .filter(|seconds| *seconds > 0)
+                        .map(|seconds| format!(" for {seconds} s"))
+                        .unwrap_or_default();
+                    format!("brokers {} missing{since}", list(&missing))
+                };
+                text.push_str(&format!("; {} of {} partitions have a leader", view.led().len(), sizes.partition_count));
+                lines.push(line(&label, &text));
+            }
+            Part::Unreachable(why) => lines.push(line(&label, why)),
+            Part::Absent => {}
+        }
+    }
+    lines
+}
+
+/// What the installation will bear after a fail-over.
+pub fn after_fail_over(sizes: Topology) -> String {
+    line(
+        "After this apply",
+        &format!(
+            "{} brokers, {} replicas per partition: losing one more broker stops its partitions until fail-back",
+            sizes.cluster_size / 2,
+            sizes.replication_factor / 2
+        ),
+    )
+}

@@ -1,0 +1,175 @@
+//! What is refused, with the evidence and the way out (design: "refusals with evidence and way out").
+
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::evidence;
+use crate::observation::Observation;
+use crate::sequence::Goal;
+use crate::state::{State, classify};
+use crate::step::{removed, why_not_rebuilt};
+use crate::topology::peer;
+
+/// Why the switch may not be changed now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{summary}: {detail}")]
+pub struct Refusal {
+    /// One line, constant.
+    pub summary: String,
+    /// What was seen, and what to do.
+    pub detail: String,
+}
+
+fn refusal(summary: &str, o: &Observation, why: String, way_out: &str) -> Refusal {
+    let mut detail = why;
+    let lines = evidence(o, classify(o).lost());
+    if !lines.is_empty() {
+        detail.push_str("\n\n");
+        detail.push_str(&lines.join("\n"));
+    }
+    detail.push_str("\n\n");
+    detail.push_str(way_out);
+    Refusal { summary: summary.into(), detail }
+}
+
+/// Whether moving to `goal` is refused. `declared`: the user named the lost region. `repository`: a backup repository is set.
+pub fn refuse(o: &Observation, goal: Goal, declared: bool, repository: bool) -> Option<Refusal> {
+    let state = classify(o);
+    match (&state, goal) {
+        (State::Split(why), _) => {
+            return Some(refusal(
+                "The installation is split",
+                o,
+                format!("{why}."),
+                "Nothing may be changed automatically. Find out which region holds the truth and remove the wrong record (ConfigMap `c8-dr`) or isolate the wrong region.",
+            ));
+        }
+        (State::Unknown(why), _) => {
+            return Some(refusal(
+                "The state of the installation is unknown",
+                o,
+                format!("{why}."),
+                "A transition needs the surviving region to answer. Check the credentials, the network and the region's status, then plan again.",
+            ));
+        }
+        _ => {}
+    }
+    if let Some(version) = unsupported(o) {
+        return Some(refusal(
+            "This version of Camunda can't be failed over",
+            o,
+            format!("Camunda {version} runs. Fail-over by the cluster API needs 8.6 or 8.7."),
+            "Follow the manual procedure of that version.",
+        ));
+    }
+    match goal {
+        Goal::Without(lost) => refuse_fail_over(o, &state, lost, declared),
+        Goal::Both => refuse_fail_back(o, &state, repository),
+    }
+}
+
+fn refuse_fail_over(o: &Observation, state: &State, lost: u32, declared: bool) -> Option<Refusal> {
+    let survivor = peer(lost);
+    match state {
+        State::Healthy | State::Degraded(_) | State::Forming | State::Absent | State::Returning(_) => Some(refusal(
+            "No region is lost",
+            o,
+            format!("The installation is {state}. Region {lost} is not lost, so it is not given up."),
+            "A fail-over needs all brokers of one region to be gone. Wait until the loss is seen, or leave `failover_active = false`.",
+        )),
+        State::Isolated if !declared => Some(refusal(
+            "It is ambiguous which region is lost",
+            o,
+            "Both regions live but do not see each other.".into(),
+            "Decide which one to give up and name it with `lost_region`; it is fenced off before anything else is done.",
+        )),
+        _ if state.lost().is_some_and(|seen| seen != lost) => Some(refusal(
+            "Another region is lost",
+            o,
+            format!("`lost_region` is {lost}, but the installation is {state}."),
+            "Correct `lost_region`, or leave it out.",
+        )),
+        _ if !o.region(survivor).api.is_known() => Some(refusal(
+            "The surviving region does not answer",
+            o,
+            format!(
+                "Region {survivor} would have to run alone, but its Kubernetes API does not answer ({}).",
+                o.region(survivor).api.why().unwrap_or("the cluster does not exist")
+            ),
+            "Bring one of the regions back first.",
+        )),
+        _ => {
+            let overlap = crate::invariant::overlapping(
+                &crate::invariant::ranges(o, survivor),
+                &crate::invariant::ranges(o, lost),
+            );
+            overlap.map(|(a, b)| {
+                refusal(
+                    "The regions can't be fenced from each other",
+                    o,
+                    format!("The ranges {a} and {b} overlap: denying one would cut the surviving region in itself."),
+                    "Clusters need pod and node ranges of their own.",
+                )
+            })
+        }
+    }
+}
+
+fn refuse_fail_back(o: &Observation, state: &State, repository: bool) -> Option<Refusal> {
+    match state {
+        State::FailedOver(lost) | State::Rebuilt(lost) | State::FailingBack(lost) => {
+            if crate::step::restored(o, *lost) {
+                return None;
+            }
+            if let Some(why) = why_not_rebuilt(o, *lost) {
+                return Some(refusal(
+                    "The lost region is not rebuilt",
+                    o,
+                    format!("Region {lost} can't be taken back: {why}."),
+                    &format!(
+                        "Rebuild it, for instance with `terraform apply -replace=<the c8_region of region {lost}>`; that and `failover_active = false` can be one apply."
+                    ),
+                ));
+            }
+            (!repository).then(|| {
+                refusal(
+                    "A fail-back needs a backup repository",
+                    o,
+                    "The store is copied by a snapshot, and `backup_repo` is not set.".into(),
+                    "Set `backup_repo = c8_es_backup_repo.<name>.ref`.",
+                )
+            })
+        }
+        State::FailingOver(lost) if o.sizes.is_some_and(|sizes| removed(o, sizes, *lost)) => Some(refusal(
+            "The fail-over is not finished",
+            o,
+            format!("The brokers of region {lost} were removed, but the fail-over was interrupted."),
+            "Apply with `failover_active = true` first.",
+        )),
+        State::FailingOver(lost) => {
+            let alive = o.is_recorded_cluster(*lost) == Some(true) && crate::state::brokers_run(o, *lost);
+            (!alive).then(|| {
+                refusal(
+                    "The region is still lost",
+                    o,
+                    format!("Region {lost} does not answer, so both regions can't run."),
+                    "Apply with `failover_active = true` to go on without it, or wait until it returns.",
+                )
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The version, if it is one that the cluster API of 8.6 and 8.7 does not fit.
+fn unsupported(o: &Observation) -> Option<String> {
+    let version = o
+        .regions
+        .iter()
+        .find_map(|region| region.version.clone())
+        .or_else(|| o.record().and_then(|r| r.version.clone()))?;
+    let mut parts = version.split('.');
+    match (parts.next(), parts.next()) {
+        (Some("8"), Some("6" | "7")) => None,
+        _ => Some(version),
+    }
+}

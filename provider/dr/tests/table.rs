@@ -1,0 +1,206 @@
+//! State × `failover_active` → no-op, update or refusal.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod world;
+
+use c8_dr::{Goal, Step, classify, goal, next_steps, refuse};
+use rstest::rstest;
+use world::{SIZES, World};
+
+fn run(world: &mut World, goal: Goal, until: impl Fn(&Step) -> bool) {
+    for _ in 0..100 {
+        match next_steps(&world.observe(), goal).into_iter().next() {
+            Some(step) if !until(&step) => {
+                world.act(&step, usize::MAX);
+                world.tick();
+            }
+            _ => return,
+        }
+    }
+    panic!("never ends");
+}
+
+fn never(_: &Step) -> bool {
+    false
+}
+
+fn world(state: &str) -> World {
+    let mut w = World::new();
+    if state == "forming" {
+        w.admits[0].clear();
+        w.tick();
+        return w;
+    }
+    w.tick();
+    run(&mut w, Goal::Both, never);
+    match state {
+        "healthy" => {}
+        "degraded" => {
+            w.started.remove(&1);
+            w.admits[0].insert(1);
+        }
+        "broker_waits" => {
+            w.started.remove(&1);
+        }
+        "isolated" => {
+            w.fence.brokers = true;
+        }
+        "both_lost" => {
+            w.lose(0);
+            w.lose(1);
+        }
+        "region_lost" => w.lose(1),
+        "held_rebuild" => {
+            w.lose(1);
+            w.rebuild(1);
+        }
+        "claimed" => {
+            w.lose(1);
+            run(&mut w, Goal::Without(1), |s| matches!(s, Step::Fence { .. }));
+        }
+        "returned" => {
+            w.lose(1);
+            run(&mut w, Goal::Without(1), |s| matches!(s, Step::Withdraw { .. } | Step::ForceRemove { .. }));
+            w.bring_back(1);
+            w.started.extend(SIZES.brokers(1));
+        }
+        "removed" => {
+            w.lose(1);
+            run(&mut w, Goal::Without(1), |s| matches!(s, Step::DisableExporter { .. }));
+        }
+        "failed_over" | "rebuilt" | "old_returned" | "failing_back" => {
+            w.lose(1);
+            run(&mut w, Goal::Without(1), never);
+            match state {
+                "rebuilt" => w.rebuild(1),
+                "old_returned" => {
+                    w.alive[1] = true;
+                    w.started.extend(SIZES.brokers(1));
+                }
+                "failing_back" => {
+                    w.rebuild(1);
+                    run(&mut w, Goal::Both, |s| matches!(s, Step::Resume { .. }));
+                }
+                _ => {}
+            }
+        }
+        "split" => {
+            w.records[1].as_mut().unwrap().version = Some("other".into());
+        }
+        other => panic!("{other}"),
+    }
+    w
+}
+
+/// What a plan does: with the switch as it was, and when it is turned to `active`.
+fn outcome(w: &World, active: bool) -> (&'static str, &'static str) {
+    let mut o = w.observe();
+    if w.fence.brokers && !w.fence.any {
+        o.fence = c8_dr::Part::Known(c8_dr::Fence::default());
+    }
+    let wanted = goal(&o, active, None);
+    let steps = wanted.map(|g| next_steps(&o, g)).unwrap_or_default();
+    let refused = match wanted {
+        Some(g) => refuse(&o, g, false, true).is_some(),
+        None => true,
+    };
+    let kept = if steps.is_empty() { "no-op" } else { "update" };
+    (kept, if refused { "refuse" } else { kept })
+}
+
+#[rstest]
+#[case("forming", "forming", ("update", "update"), ("no-op", "refuse"))]
+#[case("healthy", "healthy", ("no-op", "no-op"), ("no-op", "refuse"))]
+#[case("degraded", "degraded", ("update", "update"), ("no-op", "refuse"))]
+#[case("broker_waits", "degraded", ("update", "update"), ("no-op", "refuse"))]
+#[case("isolated", "isolated", ("no-op", "no-op"), ("no-op", "refuse"))]
+#[case("both_lost", "unknown", ("no-op", "refuse"), ("no-op", "refuse"))]
+#[case("split", "split", ("no-op", "refuse"), ("no-op", "refuse"))]
+#[case("region_lost", "region_lost", ("no-op", "no-op"), ("update", "update"))]
+#[case("held_rebuild", "region_lost", ("no-op", "no-op"), ("update", "update"))]
+#[case("claimed", "failing_over", ("no-op", "refuse"), ("update", "update"))]
+#[case("returned", "failing_over", ("update", "update"), ("update", "update"))]
+#[case("removed", "failing_over", ("no-op", "refuse"), ("update", "update"))]
+#[case("failed_over", "failed_over", ("update", "refuse"), ("no-op", "no-op"))]
+#[case("old_returned", "failed_over", ("update", "refuse"), ("no-op", "no-op"))]
+#[case("rebuilt", "region_rebuilt", ("update", "update"), ("no-op", "no-op"))]
+#[case("failing_back", "failing_back", ("update", "update"), ("update", "update"))]
+fn what_a_plan_does(
+    #[case] name: &str,
+    #[case] phase: &str,
+    #[case] both: (&str, &str),
+    #[case] survivor: (&str, &str),
+) {
+    let w = world(name);
+    let mut o = w.observe();
+    if w.fence.brokers && !w.fence.any {
+        o.fence = c8_dr::Part::Known(c8_dr::Fence::default());
+    }
+    assert_eq!(classify(&o).phase(), phase, "{}", classify(&o));
+    assert_eq!(outcome(&w, false), both, "failover_active = false");
+    assert_eq!(outcome(&w, true), survivor, "failover_active = true");
+}
+
+#[test]
+fn a_fail_over_is_planned_as_the_operator_reads_it() {
+    let o = world("region_lost").observe();
+    let steps: Vec<_> = next_steps(&o, Goal::Without(1)).iter().map(|s| s.text(&o)).collect();
+    assert_eq!(
+        steps,
+        [
+            "claim the transition: region 1 is lost, epoch 1",
+            "fence: deny all traffic between ns-zero and ns-one but DNS",
+            "withdraw the admission of brokers 1, 3, 5, 7",
+            "force-remove brokers 1, 3, 5, 7",
+            "disable exporter elasticsearchregion1",
+            "verify that every partition commits and exports in region 0 (restart its brokers one by one if exporting stalls), and record it",
+        ]
+    );
+}
+
+#[test]
+fn a_fail_back_is_planned_in_the_order_that_loses_nothing() {
+    let o = world("rebuilt").observe();
+    let steps: Vec<_> = next_steps(&o, Goal::Both).iter().map(|s| s.text(&o)).collect();
+    assert_eq!(
+        steps,
+        [
+            "stop the web apps and connectors in both regions",
+            "lift the fence between ns-zero and ns-one, and prove it",
+            "pause exporting, and wait until no position moves",
+            "take a snapshot of the store of region 0, retaken if positions move",
+            "restore it into the store of region 1, and verify that both are equal",
+            "let brokers reach the store of region 1 again",
+            "enable exporter elasticsearchregion1 from elasticsearchregion0",
+            "resume exporting",
+            "open the gates of region 1 to admitted brokers",
+            "admit brokers 1, 3, 5, 7",
+            "add brokers 1, 3, 5, 7 with all replicas of their partitions",
+            "wait until all brokers are there, every partition has one leader and all are healthy",
+            "start the web apps and connectors in both regions",
+            "withdraw the admission of brokers 1, 3, 5, 7",
+            "verify both regions and record that the installation is healthy",
+        ]
+    );
+}
+
+#[test]
+fn refusals_show_the_evidence_and_the_way_out() {
+    let o = world("failed_over").observe();
+    let refusal = refuse(&o, Goal::Both, false, true).unwrap();
+    assert_eq!(refusal.summary, "The lost region is not rebuilt");
+    assert!(refusal.detail.contains("no answer within 10 s"), "{}", refusal.detail);
+    assert!(refusal.detail.contains("-replace"), "{}", refusal.detail);
+    let refusal = refuse(&world("rebuilt").observe(), Goal::Both, false, false).unwrap();
+    assert_eq!(refusal.summary, "A fail-back needs a backup repository");
+}
+
+#[test]
+fn an_observation_survives_private_state() {
+    for name in ["healthy", "region_lost", "failing_back"] {
+        let o = world(name).observe();
+        let value: serde_json::Value = serde_json::to_value(&o).unwrap();
+        let text = serde_json::to_string(&value).unwrap();
+        assert_eq!(serde_json::from_str::<c8_dr::Observation>(&text).unwrap(), o);
+    }
+}
