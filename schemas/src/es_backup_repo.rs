@@ -22,8 +22,8 @@ pub struct EsBackupRepo {
     /// set.
     #[tf(optional, computed, replace)]
     pub service_account_id: Attr<String>,
-    /// The bucket. Required.
-    #[tf(block)]
+    /// The bucket of the snapshots.
+    #[tf(block, required)]
     pub bucket: Option<Bucket>,
     /// Limits for creating, updating and deleting the repository.
     #[tf(block)]

@@ -29,8 +29,8 @@ pub struct Region {
     /// The GKE cluster to create. Without this block the cluster must exist already, and is never deleted.
     #[tf(block)]
     pub cluster: Option<Cluster>,
-    /// What of Camunda runs in the region. Required.
-    #[tf(block)]
+    /// What of Camunda runs in the region.
+    #[tf(block, required)]
     pub camunda: Option<Camunda>,
     /// Limits for creating, updating and deleting the region.
     #[tf(block)]
