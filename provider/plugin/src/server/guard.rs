@@ -1,0 +1,125 @@
+//! What stands around every call into a provider's code.
+//!
+//! A panic would reset the stream: Terraform then reports "Request cancelled" and forgets what was being made. A call that never
+//! returns would hold Terraform until it is killed, with the same end. Both become faults here, and whoever called adds the state
+//! that really exists.
+
+use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Duration};
+
+use futures::FutureExt;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::{Fault, format_duration, wire::panic};
+
+/// When a call must have ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// What it is called in messages: "The creation of `c8_region`".
+    pub(crate) what: String,
+    /// The time it was given, for the message.
+    pub(crate) timeout: Duration,
+    pub(crate) deadline: Instant,
+    pub(crate) cancel: CancellationToken,
+    /// How long it may go on after its deadline or after the user stopped it, to end by itself with a better message than ours.
+    pub(crate) grace: Duration,
+}
+
+/// Runs a call to its end or to its limits.
+pub(crate) async fn limited<T>(limits: &Limits, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let call = AssertUnwindSafe(call).catch_unwind();
+    tokio::pin!(call);
+    tokio::select! {
+        biased;
+        ended = &mut call => ended.unwrap_or_else(|payload| Err(panicked(payload.as_ref()))),
+        () = sleep_until(limits.deadline + limits.grace) => Err(Fault::new(
+            "Timed out",
+            format!(
+                "{} did not end within {}. What is known of its result was saved; run `terraform apply` again, or allow more \
+                 time in the `timeouts` block.",
+                limits.what,
+                format_duration(limits.timeout),
+            ),
+        )),
+        () = stopped(limits) => Err(Fault::new(
+            "Stopped",
+            format!(
+                "{} was stopped before it ended. What is known of its result was saved; run `terraform apply` to go on.",
+                limits.what
+            ),
+        )),
+    }
+}
+
+async fn stopped(limits: &Limits) {
+    limits.cancel.cancelled().await;
+    sleep(limits.grace).await;
+}
+
+/// Turns a panic into a fault; for calls without limits.
+pub(crate) async fn caught<T>(call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    AssertUnwindSafe(call).catch_unwind().await.unwrap_or_else(|payload| Err(panicked(payload.as_ref())))
+}
+
+fn panicked(payload: &(dyn Any + Send)) -> Fault {
+    Fault::new(
+        "The provider panicked",
+        format!(
+            "This is a bug of the provider, please report it: {}. The state keeps what was saved before.",
+            panic::message(payload)
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use super::*;
+
+    fn limits(cancel: &CancellationToken) -> Limits {
+        Limits {
+            what: "The creation of `a_thing`".to_owned(),
+            timeout: Duration::from_secs(60),
+            deadline: Instant::now() + Duration::from_secs(60),
+            cancel: cancel.clone(),
+            grace: Duration::from_secs(10),
+        }
+    }
+
+    fn summary(result: Result<(), Fault>) -> String {
+        result.unwrap_err().diagnostics.iter().next().unwrap().summary.clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ends_what_does_not_end() {
+        let start = Instant::now();
+        let limits = limits(&CancellationToken::new());
+        assert_eq!(summary(limited(&limits, std::future::pending()).await), "Timed out");
+        assert_eq!(start.elapsed().as_secs(), 70);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stopped_call_gets_its_grace() {
+        let cancel = CancellationToken::new();
+        let limits = limits(&cancel);
+        cancel.cancel();
+        let polite = async {
+            sleep(Duration::from_secs(9)).await;
+            Err(Fault::new("Ended by itself", ""))
+        };
+        assert_eq!(summary(limited(&limits, polite).await), "Ended by itself");
+        let start = Instant::now();
+        assert_eq!(summary(limited(&limits, std::future::pending()).await), "Stopped");
+        assert_eq!(start.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_fault() {
+        let call = async { panic!("ouch {}", 7) };
+        let fault = limited::<()>(&limits(&CancellationToken::new()), call).await.unwrap_err();
+        assert!(fault.to_string().contains("ouch 7"), "{fault}");
+        let fault = caught::<()>(async { panic!("plain") }).await.unwrap_err();
+        assert!(fault.to_string().contains("plain"), "{fault}");
+    }
+}

@@ -1,0 +1,99 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+use crate::{
+    Schema,
+    schema::{Attribute, Block, NestedBlock, Nesting},
+};
+
+/// Everything that a provider offers, as data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProviderSchemas {
+    /// The `provider` block.
+    pub provider: Schema,
+    /// By name.
+    pub resources: BTreeMap<String, Schema>,
+    /// By name.
+    pub data_sources: BTreeMap<String, Schema>,
+}
+
+impl ProviderSchemas {
+    /// What is wrong with these schemas, for a test that expects nothing: what Terraform would refuse, and what lacks words.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let all = [("provider", &self.provider)]
+            .into_iter()
+            .chain(self.resources.iter().map(|(name, schema)| (name.as_str(), schema)))
+            .chain(self.data_sources.iter().map(|(name, schema)| (name.as_str(), schema)));
+        all.flat_map(|(name, schema)| {
+            schema.block.problems().into_iter().map(move |problem| format!("{name}: {problem}"))
+        })
+        .collect()
+    }
+
+    /// The form of one provider in the output of `terraform providers schema -json`.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let all = |schemas: &BTreeMap<String, Schema>| -> Json {
+            schemas.iter().map(|(name, one)| (name.clone(), schema(one))).collect::<serde_json::Map<_, _>>().into()
+        };
+        json!({
+            "provider": schema(&self.provider),
+            "resource_schemas": all(&self.resources),
+            "data_source_schemas": all(&self.data_sources),
+        })
+    }
+}
+
+fn schema(schema: &Schema) -> Json {
+    json!({ "version": schema.version, "block": block(&schema.block, &schema.block.description) })
+}
+
+fn block(block: &Block, description: &str) -> Json {
+    let mut json = json!({ "description_kind": "markdown" });
+    if !description.is_empty() {
+        json["description"] = description.into();
+    }
+    for one in &block.attributes {
+        json["attributes"][&one.name] = attribute(one);
+    }
+    for one in &block.blocks {
+        json["block_types"][&one.name] = nested(one);
+    }
+    json
+}
+
+fn attribute(attribute: &Attribute) -> Json {
+    let mut json = json!({
+        "type": attribute.ty.to_json(),
+        "description": attribute.long_description(),
+        "description_kind": "markdown",
+    });
+    for (name, set) in [
+        ("required", attribute.required),
+        ("optional", attribute.optional),
+        ("computed", attribute.computed),
+        ("sensitive", attribute.sensitive),
+    ] {
+        if set {
+            json[name] = true.into();
+        }
+    }
+    json
+}
+
+fn nested(nested: &NestedBlock) -> Json {
+    let (mode, limits) = match nested.nesting {
+        Nesting::Single => ("single", [("min_items", nested.min), ("max_items", nested.max)]),
+        Nesting::List => ("list", [("min_items", nested.min), ("max_items", nested.max)]),
+    };
+    let description = if nested.description.is_empty() { &nested.block.description } else { &nested.description };
+    let mut json = json!({ "nesting_mode": mode, "block": block(&nested.block, description) });
+    for (name, limit) in limits {
+        if limit > 0 {
+            json[name] = limit.into();
+        }
+    }
+    json
+}
