@@ -1,5 +1,9 @@
 //! Names of the objects in a region, in one place, so that every resource asks for the same ones.
 
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
 /// Field manager of what `c8_region` and its neighbours own.
 pub const FIELD_MANAGER: &str = "terraform-provider-c8";
 /// Field manager of what `c8_failover` switches.
@@ -54,6 +58,21 @@ pub fn broker_ids(cluster_size: u32, region: u8) -> Vec<u32> {
     (0..cluster_size).filter(|id| id % REGIONS == u32::from(region)).collect()
 }
 
+/// Name of an installation that has none, from the namespaces of its regions in their order: at most 40
+/// characters, so that every firewall rule and label that is named after it stays within 63.
+pub fn group(namespaces: &[String]) -> String {
+    let joined = namespaces.join("-");
+    if joined.len() <= 40 {
+        return joined;
+    }
+    let mut hash = String::new();
+    for byte in Sha256::digest(namespaces.join("/").as_bytes()).iter().take(4) {
+        let _ = write!(hash, "{byte:02x}");
+    }
+    let head: String = joined.chars().take(30).collect();
+    format!("{}-{hash}", head.trim_end_matches('-'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +81,15 @@ mod tests {
     fn brokers_alternate_between_regions() {
         assert_eq!(broker_ids(8, 0), [0, 2, 4, 6]);
         assert_eq!(broker_ids(8, 1), [1, 3, 5, 7]);
+    }
+
+    #[test]
+    fn long_groups_stay_short_and_differ() {
+        let long = |tail: &str| {
+            group(&["a-very-long-namespace-of-region-zero".into(), format!("a-very-long-namespace-{tail}")])
+        };
+        assert_eq!(group(&["camunda-ew4".into(), "camunda-ew1".into()]), "camunda-ew4-camunda-ew1");
+        assert!(long("one").len() <= 40);
+        assert_ne!(long("one"), long("two"));
     }
 }
