@@ -28,11 +28,13 @@ use tokio::sync::OnceCell;
 pub use compute::{Direction, Firewall, Firewalls, Ports};
 pub use container::{Cluster, ClusterStatus, Clusters, DnsProvider, NewCluster, Operation};
 pub use error::Error;
+pub(crate) use error::chain;
 pub use iam::{ServiceAccount, ServiceAccountKey, ServiceAccounts};
 pub use storage::{Binding, Bucket, Buckets, Policy};
 
 use crate::Secret;
 use credentials::TokenSource;
+
 use error::Subject;
 
 /// Where the APIs are; `None` is Google's own. For test worlds and private endpoints.
