@@ -1,1 +1,62 @@
-//! Placeholder.
+//! Derives of `terraform-plugin`: one struct is schema, decoder, encoder and documentation.
+//!
+//! Use them through `terraform_plugin::{Model, Object}`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `attributes` | what stands in `#[tf(…)]` |
+//! | `docs` | doc comments as descriptions |
+//! | `model` | `#[derive(Model)]` |
+//! | `object` | `#[derive(Object)]` |
+//! | `input` | what both accept: a struct with named fields |
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+mod attributes;
+mod docs;
+mod input;
+mod model;
+mod object;
+
+/// Makes a struct a block: the whole of a resource, a data source or a provider configuration, or a block in it.
+///
+/// The doc comment of the struct is the description of the block, that of a field the description of the attribute.
+/// Both end with a period.
+///
+/// # Fields
+///
+/// An attribute is a field of type `Attr<T>` that says who sets it:
+///
+/// | in `#[tf(…)]` | the attribute |
+/// |---|---|
+/// | `required` | the user must set it |
+/// | `optional` | the user may set it |
+/// | `computed` | the provider sets it (with `optional`: if the user does not) |
+/// | `default = LITERAL` | has this value if the user sets none; implies `optional` and `computed` |
+/// | `replace` | can't change in place |
+/// | `sensitive` | is hidden in Terraform's output |
+/// | `one_of("a", "b")` | allows these values only |
+/// | `range(0, 1)` | allows whole numbers from the first to the last only |
+/// | `name = "type"` | has another name than the field |
+///
+/// A nested block is a field of type `Option<M>` (one) or `Vec<M>` (a list) where `M` is a model, with `#[tf(block)]`.
+/// A block may also be `required`, `replace`, and a list `min = N`, `max = N`.
+///
+/// What makes no sense, such as a required attribute with a default, is refused by the compiler where it stands.
+#[proc_macro_derive(Model, attributes(tf))]
+pub fn derive_model(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    model::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a struct an object type: the type of an attribute, or of the elements of one.
+///
+/// Each field is of type `Attr<T>`; `#[tf(optional)]` marks what a user may leave out, and `#[tf(name = "type")]` gives another
+/// name. Protocol 5 knows no descriptions here, so the doc comments of the fields are added to the documentation of the
+/// attribute.
+#[proc_macro_derive(Object, attributes(tf))]
+pub fn derive_object(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    object::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}

@@ -1,1 +1,60 @@
-//! Placeholder.
+//! Terraform plugin protocol 5 for Rust: write a provider, not a protocol.
+//!
+//! A *model* is a struct. Its derive makes the schema, the decoder, the encoder and the documentation of it.
+//!
+//! ```
+//! use terraform_plugin::{Attr, Model};
+//!
+//! /// A greeting in a file.
+//! #[derive(Clone, Debug, Default, PartialEq, Model)]
+//! struct Greeting {
+//!     /// Who is greeted.
+//!     #[tf(required)]
+//!     name: Attr<String>,
+//!     /// How often.
+//!     #[tf(default = 1, range(1, 10))]
+//!     times: Attr<i64>,
+//!     /// Where the greeting is.
+//!     #[tf(computed)]
+//!     path: Attr<String>,
+//! }
+//!
+//! let block = Greeting::block();
+//! assert!(block.problems().is_empty());
+//! assert!(terraform_plugin::schema::markdown(&block).contains("- `times` (Number) How often. Default: `1`."));
+//! ```
+//!
+//! # Map
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`value`] | types, values, exact numbers, paths, the codecs, the typed edge |
+//! | [`schema`] | schemas as data: checks, validation, Markdown |
+//! | [`plan`] | how a plan is made, and Terraform's own rules for plans and results |
+//! | [`diagnostic`] | what the user is told |
+//! | [`resource`] | what an author writes: [`Provider`], [`Resource`], [`DataSource`] |
+//! | [`server`] | [`Server`]: holds them, guards every call, answers Terraform |
+//! | `wire` | the process: handshake, mutual TLS, logs, shutdown |
+
+// the derives write `::terraform_plugin::…`, in this crate too
+extern crate self as terraform_plugin;
+
+pub mod diagnostic;
+pub mod plan;
+pub mod resource;
+pub mod schema;
+pub mod server;
+pub mod value;
+mod wire;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Fault, Severity};
+pub use resource::{
+    Apply, Change, Context, DataSource, Delete, Provider, Resource, Saver, format_duration, parse_duration,
+};
+pub use schema::Schema;
+pub use server::{ProviderSchemas, Server};
+pub use terraform_plugin_derive::{Model, Object};
+pub use value::{Attr, CodecError, Model, Number, ObjectType, Path, Type, Typed, Value, ValueError};
+// for tests that play Terraform
+#[doc(hidden)]
+pub use wire::proto;

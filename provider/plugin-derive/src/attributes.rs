@@ -1,0 +1,110 @@
+//! What stands in `#[tf(…)]`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::meta::ParseNestedMeta;
+use syn::punctuated::Punctuated;
+use syn::{Error, Expr, ExprLit, ExprUnary, Field, Lit, LitInt, LitStr, Result, Token, UnOp};
+
+/// The words that a field says, each at most once.
+#[derive(Default)]
+pub(crate) struct Words {
+    pub(crate) required: Option<Span>,
+    pub(crate) optional: Option<Span>,
+    pub(crate) computed: Option<Span>,
+    pub(crate) sensitive: Option<Span>,
+    pub(crate) replace: Option<Span>,
+    pub(crate) block: Option<Span>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) default: Option<(Span, TokenStream)>,
+    pub(crate) one_of: Option<(Span, Vec<TokenStream>)>,
+    pub(crate) range: Option<(Span, i64, i64)>,
+    pub(crate) min: Option<(Span, u64)>,
+    pub(crate) max: Option<(Span, u64)>,
+}
+
+impl Words {
+    pub(crate) fn of(field: &Field) -> Result<Self> {
+        let mut words = Self::default();
+        for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("tf")) {
+            attribute.parse_nested_meta(|meta| words.take(&meta))?;
+        }
+        Ok(words)
+    }
+
+    fn take(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        let Some(word) = meta.path.get_ident() else { return Err(meta.error("expected a single word")) };
+        let span = word.span();
+        match word.to_string().as_str() {
+            "required" => once(&mut self.required, span, span),
+            "optional" => once(&mut self.optional, span, span),
+            "computed" => once(&mut self.computed, span, span),
+            "sensitive" => once(&mut self.sensitive, span, span),
+            "replace" => once(&mut self.replace, span, span),
+            "block" => once(&mut self.block, span, span),
+            "name" => once(&mut self.name, meta.value()?.parse()?, span),
+            "default" => once(&mut self.default, (span, literal(&meta.value()?.parse()?)?), span),
+            "min" => once(&mut self.min, (span, meta.value()?.parse::<LitInt>()?.base10_parse()?), span),
+            "max" => once(&mut self.max, (span, meta.value()?.parse::<LitInt>()?.base10_parse()?), span),
+            "one_of" => {
+                let values = list(meta)?.iter().map(literal).collect::<Result<Vec<_>>>()?;
+                if values.is_empty() {
+                    return Err(Error::new(span, "`one_of` of nothing allows nothing"));
+                }
+                once(&mut self.one_of, (span, values), span)
+            }
+            "range" => match list(meta)?.as_slice() {
+                [first, last] => {
+                    let (first, last) = (whole(first)?, whole(last)?);
+                    if first > last {
+                        return Err(Error::new(span, "this range is empty: write the least number first"));
+                    }
+                    once(&mut self.range, (span, first, last), span)
+                }
+                _ => Err(Error::new(span, "a range has two ends, both included: `range(0, 1)`")),
+            },
+            other => {
+                let message = format!(
+                    "`{other}` is unknown here; there are `required`, `optional`, `computed`, `default = …`, `replace`, \
+                     `sensitive`, `one_of(…)`, `range(…)`, `name = \"…\"`, and `block` with `min = …`, `max = …`"
+                );
+                Err(Error::new(span, message))
+            }
+        }
+    }
+}
+
+fn once<T>(place: &mut Option<T>, value: T, span: Span) -> Result<()> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Error::new(span, "this is said twice")),
+    }
+}
+
+fn list(meta: &ParseNestedMeta<'_>) -> Result<Vec<Expr>> {
+    let content;
+    syn::parenthesized!(content in meta.input);
+    Ok(Punctuated::<Expr, Token![,]>::parse_terminated(&content)?.into_iter().collect())
+}
+
+/// A literal as an expression of type `Value`.
+fn literal(expr: &Expr) -> Result<TokenStream> {
+    match expr {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Ok(quote!(::terraform_plugin::Value::from(#text))),
+        Expr::Lit(ExprLit { lit: Lit::Bool(truth), .. }) => Ok(quote!(::terraform_plugin::Value::from(#truth))),
+        _ => {
+            let int = whole(expr).map_err(|_| {
+                Error::new_spanned(expr, "expected a literal: text in quotes, a whole number, `true` or `false`")
+            })?;
+            Ok(quote!(::terraform_plugin::Value::from(#int)))
+        }
+    }
+}
+
+fn whole(expr: &Expr) -> Result<i64> {
+    match expr {
+        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => int.base10_parse(),
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => whole(expr).map(|int| -int),
+        _ => Err(Error::new_spanned(expr, "expected a whole number")),
+    }
+}

@@ -1,0 +1,160 @@
+//! `#[derive(Model)]`: a struct as a block.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{DeriveInput, Error, Field, Result};
+
+use crate::attributes::Words;
+use crate::docs::description;
+use crate::input;
+
+/// One field: how it stands in the schema, how it is read and how it is written.
+struct Part {
+    schema: TokenStream,
+    decode: TokenStream,
+    encode: TokenStream,
+}
+
+pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
+    let ident = &input.ident;
+    let text = description(&input.attrs);
+    let mut parts = Vec::new();
+    let mut errors: Option<Error> = None;
+    for field in input::fields(input, "Model")? {
+        match part(field) {
+            Ok(part) => parts.push(part),
+            Err(error) => match &mut errors {
+                Some(errors) => errors.combine(error),
+                None => errors = Some(error),
+            },
+        }
+    }
+    if let Some(errors) = errors {
+        return Err(errors);
+    }
+    let schema = parts.iter().map(|part| &part.schema);
+    let decode = parts.iter().map(|part| &part.decode);
+    let encode = parts.iter().map(|part| &part.encode);
+    Ok(quote! {
+        #[automatically_derived]
+        impl ::terraform_plugin::Model for #ident {
+            fn block() -> ::terraform_plugin::schema::Block {
+                ::terraform_plugin::schema::Block::new(#text) #(#schema)*
+            }
+
+            fn decode_at(
+                value: &::terraform_plugin::Value,
+                path: &::terraform_plugin::Path,
+            ) -> ::core::result::Result<Self, ::terraform_plugin::ValueError> {
+                let fields = ::terraform_plugin::value::Fields::of(value, path)?;
+                let _ = &fields;
+                ::core::result::Result::Ok(Self { #(#decode,)* })
+            }
+
+            fn encode(&self) -> ::terraform_plugin::Value {
+                ::terraform_plugin::Value::object::<&str>([#(#encode,)*])
+            }
+        }
+    })
+}
+
+fn part(field: &Field) -> Result<Part> {
+    let words = Words::of(field)?;
+    let ident = &field.ident;
+    let name = words.name.as_ref().map_or_else(|| input::name(field), syn::LitStr::value);
+    let (schema, kind) = match words.block {
+        Some(_) => (block(field, &words, &name)?, quote!(Nested)),
+        None => (attribute(field, &words, &name)?, quote!(Typed)),
+    };
+    let read = if words.block.is_some() { quote!(block) } else { quote!(attribute) };
+    Ok(Part {
+        schema,
+        decode: quote!(#ident: fields.#read(#name)?),
+        encode: quote!((#name, ::terraform_plugin::value::#kind::encode(&self.#ident))),
+    })
+}
+
+fn attribute(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
+    let ty = &field.ty;
+    if !input::is(ty, "Attr") {
+        let message = if input::is(ty, "Option") || input::is(ty, "Vec") {
+            "an attribute is an `Attr<…>`: it may be unknown at plan; a nested block needs `#[tf(block)]`"
+        } else {
+            "an attribute is an `Attr<…>`: it may be null, and unknown at plan"
+        };
+        return Err(Error::new_spanned(ty, message));
+    }
+    if let Some((span, _)) = words.min.or(words.max) {
+        return Err(Error::new(span, "`min` and `max` count blocks; for numbers there is `range(0, 1)`"));
+    }
+    if let (Some(span), true) = (words.required, words.optional.is_some() || words.computed.is_some()) {
+        return Err(Error::new(span, "`required` excludes `optional` and `computed`"));
+    }
+    if let (Some(span), Some(_)) = (words.required, &words.default) {
+        return Err(Error::new(span, "`required` excludes `default`: what has a default may be left out"));
+    }
+    if words.required.or(words.optional).or(words.computed).is_none() && words.default.is_none() {
+        let message = "say who sets it: `#[tf(required)]`, `#[tf(optional)]`, `#[tf(computed)]` or a `default`";
+        return Err(Error::new_spanned(&field.ident, message));
+    }
+    let only_computed = words.required.is_none() && words.optional.is_none() && words.default.is_none();
+    let for_users = words.replace.or(words.one_of.as_ref().map(|o| o.0)).or(words.range.map(|r| r.0));
+    if let (true, Some(span)) = (only_computed, for_users) {
+        return Err(Error::new(span, "this makes no sense for what only the provider sets"));
+    }
+    let text = description(&field.attrs);
+    let mut schema = quote!(::terraform_plugin::schema::Attribute::of::<#ty>(#name, #text));
+    let flags = [
+        (words.required, quote!(.required())),
+        (words.optional, quote!(.optional())),
+        (words.computed, quote!(.computed())),
+        (words.sensitive, quote!(.sensitive())),
+        (words.replace, quote!(.replace())),
+    ];
+    schema.extend(flags.into_iter().filter(|(word, _)| word.is_some()).map(|(_, call)| call));
+    if let Some((_, value)) = &words.default {
+        schema.extend(quote!(.default(#value)));
+    }
+    if let Some((_, values)) = &words.one_of {
+        let allowed = quote!(::terraform_plugin::schema::Validator::OneOf(::std::vec![#(#values),*]));
+        schema.extend(quote!(.validated(#allowed)));
+    }
+    if let Some((_, first, last)) = words.range {
+        let number = quote!(::terraform_plugin::Number::from);
+        let allowed = quote!(::terraform_plugin::schema::Validator::Range(#number(#first), #number(#last)));
+        schema.extend(quote!(.validated(#allowed)));
+    }
+    Ok(quote!(.with(#schema)))
+}
+
+fn block(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
+    let ty = &field.ty;
+    if !(input::is(ty, "Option") || input::is(ty, "Vec")) {
+        let message = "a nested block is an `Option<…>` (one, or none) or a `Vec<…>` (a list) of a model";
+        return Err(Error::new_spanned(ty, message));
+    }
+    let others = [words.optional, words.computed, words.sensitive];
+    let others = others.into_iter().flatten().next();
+    let others = others.or(words.default.as_ref().map(|d| d.0)).or(words.one_of.as_ref().map(|o| o.0));
+    if let Some(span) = others.or(words.range.map(|range| range.0)) {
+        return Err(Error::new(span, "this is for attributes; a block may be `required`, `replace`, `min`, `max`"));
+    }
+    if let (Some((span, _)), false) = (words.min.or(words.max), input::is(ty, "Vec")) {
+        return Err(Error::new(span, "`min` and `max` are for lists of blocks: a single one is `required` or not"));
+    }
+    let text = description(&field.attrs);
+    let mut schema = quote!(<#ty as ::terraform_plugin::value::Nested>::nested(#name, #text));
+    if words.required.is_some() {
+        schema.extend(quote!(.required()));
+    }
+    if words.replace.is_some() {
+        schema.extend(quote!(.replace()));
+    }
+    if let Some((_, min)) = words.min {
+        schema.extend(quote!(.at_least(#min)));
+    }
+    if let Some((_, max)) = words.max {
+        schema.extend(quote!(.at_most(#max)));
+    }
+    Ok(quote!(.with_block(#schema)))
+}

@@ -1,0 +1,21 @@
+//! Schemas as plain data: what a block may hold, with the rules that a value must keep and the words that
+//! explain it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `block` | [`Schema`], [`Block`], [`NestedBlock`] |
+//! | `attribute` | [`Attribute`], [`Field`] |
+//! | `validator` | [`Validator`], [`validate`]: is this configuration allowed? |
+//! | `problems` | [`Block::problems`]: is this schema sound? |
+//! | `markdown` | [`markdown()`]: the schema as the Terraform Registry shows it |
+
+mod attribute;
+mod block;
+mod markdown;
+mod problems;
+mod validator;
+
+pub use attribute::{Attribute, Field};
+pub use block::{Block, NestedBlock, Nesting, Schema};
+pub use markdown::markdown;
+pub use validator::{Validator, validate};

@@ -1,0 +1,135 @@
+use std::fmt;
+
+use crate::diagnostic::Diagnostics;
+use crate::value::{Number, Path, Value};
+
+use super::{Attribute, Block, NestedBlock};
+
+/// What values an attribute allows. Of a collection, it says what each element may be. Null and unknown values
+/// are always allowed: of the latter nobody can tell yet.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Validator {
+    /// One of these.
+    OneOf(Vec<Value>),
+    /// A number from the first to the last, both included.
+    Range(Number, Number),
+}
+
+impl Validator {
+    fn allows(&self, value: &Value) -> bool {
+        match (self, value) {
+            (_, Value::Null | Value::Unknown(_)) => true,
+            (Self::OneOf(allowed), value) => allowed.contains(value),
+            (Self::Range(first, last), Value::Number(number)) => first <= number && number <= last,
+            (Self::Range(..), _) => true,
+        }
+    }
+}
+
+/// As the documentation and messages say it: ``one of `a`, `b` ``, `from 0 to 1`.
+impl fmt::Display for Validator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OneOf(allowed) => {
+                let names: Vec<_> = allowed.iter().map(|value| format!("`{}`", plain(value))).collect();
+                match names.as_slice() {
+                    [one] => f.write_str(one),
+                    _ => write!(f, "one of {}", names.join(", ")),
+                }
+            }
+            Self::Range(first, last) if first == last => write!(f, "`{first}`"),
+            Self::Range(first, last) => write!(f, "from {first} to {last}"),
+        }
+    }
+}
+
+/// A value as it is shown between backticks.
+pub(super) fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Checks a configuration against the rules of its block that Terraform itself does not know: validators, and the
+/// number of blocks where that is known.
+pub fn validate(block: &Block, config: &Value) -> Diagnostics {
+    let mut diags = Diagnostics::new();
+    in_block(block, config, &Path::root(), &mut diags);
+    diags
+}
+
+fn in_block(block: &Block, value: &Value, path: &Path, diags: &mut Diagnostics) {
+    let Value::Object(values) = value else { return };
+    for attribute in &block.attributes {
+        if let Some(value) = values.get(&attribute.name) {
+            in_attribute(attribute, value, &path.attr(&attribute.name), diags);
+        }
+    }
+    for nested in &block.blocks {
+        if let Some(value) = values.get(&nested.name) {
+            in_nested(nested, value, &path.attr(&nested.name), diags);
+        }
+    }
+}
+
+fn in_nested(nested: &NestedBlock, value: &Value, path: &Path, diags: &mut Diagnostics) {
+    let count = match value {
+        Value::Null => 0,
+        Value::List(blocks) => {
+            for (index, block) in blocks.iter().enumerate() {
+                in_block(&nested.block, block, &path.index(index), diags);
+            }
+            // one that is unknown may stand for any number
+            if blocks.iter().any(Value::is_unknown) {
+                return;
+            }
+            blocks.len() as u64
+        }
+        Value::Object(_) => {
+            in_block(&nested.block, value, path, diags);
+            1
+        }
+        _ => return,
+    };
+    let name = &nested.name;
+    if count < nested.min {
+        let detail = match nested.min {
+            1 => format!("A block `{name}` is required here."),
+            min => format!("At least {min} blocks `{name}` are required here, but there are {count}."),
+        };
+        diags.error(path.parent(), "Missing block", detail);
+    }
+    if nested.max > 0 && count > nested.max {
+        let detail = format!("At most {} blocks `{name}` are allowed here, but there are {count}.", nested.max);
+        diags.error(path.clone(), "Too many blocks", detail);
+    }
+}
+
+fn in_attribute(attribute: &Attribute, value: &Value, path: &Path, diags: &mut Diagnostics) {
+    match value {
+        Value::List(values) | Value::Tuple(values) => {
+            for (index, value) in values.iter().enumerate() {
+                in_attribute(attribute, value, &path.index(index), diags);
+            }
+        }
+        Value::Set(values) => {
+            for value in values {
+                in_attribute(attribute, value, path, diags);
+            }
+        }
+        Value::Map(values) => {
+            for (key, value) in values {
+                in_attribute(attribute, value, &path.key(key), diags);
+            }
+        }
+        _ => {
+            for validator in attribute.validators.iter().filter(|validator| !validator.allows(value)) {
+                let found = if attribute.sensitive {
+                    "The value (sensitive)".to_owned()
+                } else {
+                    format!("`{}`", plain(value))
+                };
+                let detail = format!("{found} is not allowed for `{path}`. Allowed: {validator}.");
+                diags.error(path.clone(), "Value not allowed", detail);
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Terraform's values: types, known, null and unknown values, exact numbers, paths; and the codecs between them
+//! and bytes, driven by the type.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `ty` | [`Type`]: what the wire format calls a type |
+//! | `tree` | [`Value`]: any value of any type |
+//! | `number` | [`Number`]: exact decimal numbers |
+//! | `path` | [`Path`]: where in a value |
+//! | `codec`, [`msgpack`], [`json`] | bytes from and to values, with limits |
+//! | `attr`, `typed`, `model` | the typed edge: [`Attr`], [`Typed`], [`Model`] |
+//!
+//! Invariants:
+//!
+//! - Bytes, however hostile, make an error and never a panic, nor memory out of proportion.
+//! - Null, unknown and known are three things; none of them ever becomes another on the way.
+//! - A number keeps all its digits.
+//! - An error names the place and the form of a value, never its content: it may be secret.
+
+mod attr;
+mod codec;
+pub mod json;
+mod model;
+pub mod msgpack;
+mod number;
+mod path;
+mod tree;
+mod ty;
+mod typed;
+
+pub use attr::Attr;
+pub use codec::{CodecError, MAX_BYTES, MAX_DEPTH, MAX_VALUES, Problem};
+pub use model::{Fields, Model, Nested};
+pub use number::{Number, NumberError};
+pub use path::{Path, Step};
+pub use tree::{Refinement, Value};
+pub use ty::{ObjectType, Type};
+pub use typed::{Typed, ValueError};

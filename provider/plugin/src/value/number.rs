@@ -1,0 +1,238 @@
+use std::fmt;
+use std::str::FromStr;
+
+use bigdecimal::num_bigint::BigInt;
+use bigdecimal::{BigDecimal, ToPrimitive, Zero};
+
+/// An exact decimal number of any size.
+///
+/// Terraform computes with 512-bit floats and compares numerically, so that `1`, `1.0` and `1e0` are one
+/// number, and sends what neither an `i64` nor a `f64` holds exactly as decimal text. A provider that keeps
+/// numbers as `f64` changes them on the way back, and Terraform calls that an invalid plan.
+///
+/// ```
+/// use terraform_plugin::value::Number;
+/// let one: Number = "1.0".parse()?;
+/// assert_eq!(one, Number::from(1));
+/// assert_eq!(one.as_i64(), Some(1));
+/// assert_eq!("18446744073709551617".parse::<Number>()?.to_string(), "18446744073709551617");
+/// # Ok::<(), terraform_plugin::value::NumberError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Number(BigDecimal);
+
+/// Text that is no number, or one whose size is beyond all reason (a guard against hostile exponents).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NumberError {
+    /// Neither digits, nor digits with a fraction or an exponent.
+    #[error("not a decimal number")]
+    Syntax,
+    /// More than 4096 digits, written or implied by the exponent.
+    #[error("a number of more than {MAX_DIGITS} digits")]
+    TooLarge,
+    /// A float that is infinite or not a number.
+    #[error("not a finite number")]
+    NotFinite,
+}
+
+const MAX_DIGITS: usize = 4096;
+
+/// How a number travels in MessagePack: the smallest form that is exact.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Wire {
+    Int(i64),
+    Float(f64),
+    Text(String),
+}
+
+impl Number {
+    /// The value as `i64`, or `None` if it has a fraction or does not fit.
+    pub fn as_i64(&self) -> Option<i64> {
+        if self.is_integer() { self.0.to_i64() } else { None }
+    }
+
+    /// The nearest `f64`.
+    pub fn as_f64(&self) -> f64 {
+        self.0.to_f64().unwrap_or(f64::NAN)
+    }
+
+    /// Whether the number has no fraction.
+    pub fn is_integer(&self) -> bool {
+        self.0.is_integer()
+    }
+
+    /// The form that Terraform itself would send: an `i64` if it fits, a `f64` if that is exact, else text.
+    pub(super) fn wire(&self) -> Wire {
+        if let Some(int) = self.as_i64() {
+            return Wire::Int(int);
+        }
+        if !self.is_integer() {
+            let float = self.as_f64();
+            if Number::try_from(float).is_ok_and(|back| back == *self) {
+                return Wire::Float(float);
+            }
+        }
+        Wire::Text(self.to_string())
+    }
+
+    fn checked(number: BigDecimal) -> Result<Self, NumberError> {
+        let number = number.normalized();
+        let (digits, scale) = number.as_bigint_and_exponent();
+        let written = digits.magnitude().bits() / 3;
+        if written > MAX_DIGITS as u64 || scale.unsigned_abs() > MAX_DIGITS as u64 {
+            return Err(NumberError::TooLarge);
+        }
+        Ok(Self(number))
+    }
+}
+
+impl FromStr for Number {
+    type Err = NumberError;
+
+    fn from_str(text: &str) -> Result<Self, NumberError> {
+        if text.len() > MAX_DIGITS {
+            return Err(NumberError::TooLarge);
+        }
+        let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(m, e)| (m, Some(e)));
+        let unsigned = mantissa.strip_prefix(['-', '+']).unwrap_or(mantissa);
+        let (whole, fraction) = unsigned.split_once('.').map_or((unsigned, None), |(w, f)| (w, Some(f)));
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !fraction.is_none_or(digits) {
+            return Err(NumberError::Syntax);
+        }
+        let exponent = match exponent {
+            None => 0,
+            Some(e) if digits(e.strip_prefix(['-', '+']).unwrap_or(e)) => {
+                e.parse::<i64>().map_err(|_| NumberError::TooLarge)?
+            }
+            Some(_) => return Err(NumberError::Syntax),
+        };
+        let fraction = fraction.unwrap_or_default();
+        let mut number = BigInt::from_str(&format!("{whole}{fraction}")).map_err(|_| NumberError::Syntax)?;
+        if number.is_zero() {
+            return Ok(Self(BigDecimal::zero()));
+        }
+        if mantissa.starts_with('-') {
+            number = -number;
+        }
+        let scale = (fraction.len() as i64).checked_sub(exponent).ok_or(NumberError::TooLarge)?;
+        if scale.unsigned_abs() > 2 * MAX_DIGITS as u64 {
+            return Err(NumberError::TooLarge);
+        }
+        Self::checked(BigDecimal::new(number, scale))
+    }
+}
+
+impl TryFrom<f64> for Number {
+    type Error = NumberError;
+
+    /// The exact value of the float: `0.1_f64` is not the decimal `0.1`.
+    fn try_from(float: f64) -> Result<Self, NumberError> {
+        if float == 0.0 {
+            return Ok(Self(BigDecimal::zero()));
+        }
+        Self::checked(BigDecimal::try_from(float).map_err(|_| NumberError::NotFinite)?)
+    }
+}
+
+impl From<i64> for Number {
+    fn from(int: i64) -> Self {
+        Self(BigDecimal::from(int).normalized())
+    }
+}
+
+impl From<i32> for Number {
+    fn from(int: i32) -> Self {
+        Self::from(i64::from(int))
+    }
+}
+
+impl From<u32> for Number {
+    fn from(int: u32) -> Self {
+        Self::from(i64::from(int))
+    }
+}
+
+impl From<u64> for Number {
+    fn from(int: u64) -> Self {
+        Self(BigDecimal::from(int).normalized())
+    }
+}
+
+/// Plain decimal digits, never an exponent.
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_plain_string())
+    }
+}
+
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("0", Wire::Int(0))]
+    #[case("-0.000", Wire::Int(0))]
+    #[case("1.0", Wire::Int(1))]
+    #[case("1e3", Wire::Int(1000))]
+    #[case("-9223372036854775808", Wire::Int(i64::MIN))]
+    #[case("9223372036854775808", Wire::Text("9223372036854775808".into()))]
+    #[case("18446744073709551617", Wire::Text("18446744073709551617".into()))]
+    #[case("1.5", Wire::Float(1.5))]
+    #[case("-0.5", Wire::Float(-0.5))]
+    #[case("0.1", Wire::Text("0.1".into()))]
+    #[case("12.50", Wire::Float(12.5))]
+    fn smallest_exact_form(#[case] text: &str, #[case] wire: Wire) {
+        assert_eq!(text.parse::<Number>().unwrap().wire(), wire);
+    }
+
+    #[test]
+    fn a_googol_keeps_its_101_digits() {
+        let googol: Number = "1e100".parse().unwrap();
+        let Wire::Text(text) = googol.wire() else { panic!("not text") };
+        assert_eq!(text.len(), 101);
+        assert_eq!(text.parse::<Number>().unwrap(), googol);
+    }
+
+    #[test]
+    fn equality_is_numeric() {
+        let parse = |text: &str| text.parse::<Number>().unwrap();
+        assert_eq!(parse("1"), parse("1.000"));
+        assert_eq!(parse("10"), parse("1e1"));
+        assert!(parse("-2") < parse("1.5"));
+        assert_ne!(parse("0.1"), Number::try_from(0.1).unwrap());
+        assert_eq!(parse("0.5"), Number::try_from(0.5).unwrap());
+    }
+
+    #[rstest]
+    #[case("", NumberError::Syntax)]
+    #[case("-", NumberError::Syntax)]
+    #[case(".5", NumberError::Syntax)]
+    #[case("1.", NumberError::Syntax)]
+    #[case("1_000", NumberError::Syntax)]
+    #[case("0x10", NumberError::Syntax)]
+    #[case("NaN", NumberError::Syntax)]
+    #[case("1e", NumberError::Syntax)]
+    #[case("1e999999999", NumberError::TooLarge)]
+    #[case("1e-99999999999999999999", NumberError::TooLarge)]
+    #[case("1e9223372036854775807", NumberError::TooLarge)]
+    #[case("1e-9223372036854775808", NumberError::TooLarge)]
+    fn refused(#[case] text: &str, #[case] error: NumberError) {
+        assert_eq!(text.parse::<Number>().unwrap_err(), error);
+    }
+
+    #[test]
+    fn not_finite() {
+        assert_eq!(Number::try_from(f64::NAN).unwrap_err(), NumberError::NotFinite);
+        assert_eq!(Number::try_from(f64::INFINITY).unwrap_err(), NumberError::NotFinite);
+    }
+}
