@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
+use c8_clients::kubernetes::{Apply, Delete, Error, Kubernetes, Resource};
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::config::ReleaseConfig;
 use crate::drift;
@@ -17,102 +16,31 @@ use crate::names;
 /// Annotation with the digest of what was applied, so that another version of the chart shows as a change.
 pub const DIGEST: &str = "c8.camunda.io/digest";
 
-/// One call to the API server must not hang.
-const CALL: Duration = Duration::from_secs(30);
 /// Tries of a call that failed in passing, such as right after the cluster came up.
 const TRIES: u32 = 6;
 
-/// Why something could not be applied or read.
-#[derive(Debug, thiserror::Error)]
-pub enum ApplyError {
-    /// The API server refused, or could not be reached.
-    #[error("{verb} {key}: {source}")]
-    Kubernetes {
-        /// What was tried.
-        verb: &'static str,
-        /// On what.
-        key: String,
-        /// What came back.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// The API server took too long.
-    #[error("{verb} {key}: no answer within {} s", CALL.as_secs())]
-    Silent {
-        /// What was tried.
-        verb: &'static str,
-        /// On what.
-        key: String,
-    },
-}
-
-impl ApplyError {
-    /// The HTTP status, if the API server answered with one.
-    pub fn status(&self) -> Option<u16> {
-        match self {
-            Self::Kubernetes { source, .. } => match source.as_ref() {
-                kube::Error::Api(status) => Some(status.code),
-                _ => None,
-            },
-            Self::Silent { .. } => None,
-        }
+/// Whether the same call may well succeed in a moment: the API server just came up, the namespace is not there yet
+/// or still going, somebody else wrote at the same time.
+fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::Unreachable { .. } | Error::Conflict { .. } | Error::NotFound { .. } => true,
+        Error::Api { status, .. } => *status == 429 || *status >= 500,
+        _ => false,
     }
-
-    /// Whether the same call may well succeed in a moment. 403 is not among them, but for a namespace that is
-    /// just being terminated.
-    pub fn is_passing(&self) -> bool {
-        match self.status() {
-            None => true,
-            Some(403) => self.to_string().contains("being terminated"),
-            Some(code) => matches!(code, 404 | 409 | 429 | 500..=599),
-        }
-    }
-}
-
-/// The API of an object's kind.
-pub fn api(client: &kube::Client, key: &Key) -> Api<DynamicObject> {
-    let version = key.api_version.rsplit('/').next().unwrap_or_default();
-    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(key.group(), version, &key.kind));
-    match &key.namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-        None => Api::all_with(client.clone(), &resource),
-    }
-}
-
-/// One call with its own time limit.
-pub(crate) async fn call<T>(
-    verb: &'static str,
-    key: &impl ToString,
-    future: impl Future<Output = kube::Result<T>>,
-) -> Result<T, ApplyError> {
-    match timeout(CALL, future).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => Err(ApplyError::Kubernetes { verb, key: key.to_string(), source: Box::new(source) }),
-        Err(_) => Err(ApplyError::Silent { verb, key: key.to_string() }),
-    }
-}
-
-/// An object as JSON, or nothing if it does not exist.
-///
-/// # Errors
-/// The API server refuses or does not answer.
-pub async fn get(client: &kube::Client, key: &Key) -> Result<Option<Value>, ApplyError> {
-    let found = call("get", key, api(client, key).get_opt(&key.name)).await?;
-    Ok(found.and_then(|object| serde_json::to_value(object).ok()))
 }
 
 /// Applies what runs in a region, and looks at it.
 #[derive(Clone)]
 pub struct Applier {
-    client: kube::Client,
+    kubernetes: Kubernetes,
     inventory: Inventory,
 }
 
 impl Applier {
-    /// The applier for a region's release in the cluster of `client`.
-    pub fn new(client: kube::Client, config: &ReleaseConfig) -> Self {
+    /// The applier for a region's release in the cluster of `kubernetes`.
+    pub fn new(kubernetes: Kubernetes, config: &ReleaseConfig) -> Self {
         let inventory = Inventory { release: config.release.clone(), namespace: config.namespace().to_owned() };
-        Self { client, inventory }
+        Self { kubernetes, inventory }
     }
 
     /// Applies all manifests in their order, then prunes what the chart no longer makes. Manifests in `keep` (by
@@ -120,7 +48,7 @@ impl Applier {
     ///
     /// # Errors
     /// The first call that keeps failing.
-    pub async fn apply(&self, manifests: &[Manifest], keep: &BTreeSet<String>) -> Result<(), ApplyError> {
+    pub async fn apply(&self, manifests: &[Manifest], keep: &BTreeSet<String>) -> Result<(), Error> {
         let mut inventory_open = false;
         for manifest in manifests {
             if manifest.key.kind != "Namespace" && !inventory_open {
@@ -137,11 +65,11 @@ impl Applier {
         self.put_parent(&self.inventory.kinds(manifests)).await
     }
 
-    async fn apply_patiently(&self, manifest: &Manifest) -> Result<(), ApplyError> {
+    async fn apply_patiently(&self, manifest: &Manifest) -> Result<(), Error> {
         let mut pause = Duration::from_millis(250);
         for _ in 1..TRIES {
             match self.apply_one(manifest).await {
-                Err(error) if error.is_passing() => {
+                Err(error) if is_passing(&error) => {
                     tracing::debug!(%error, "trying again");
                     sleep(pause).await;
                     pause *= 2;
@@ -152,7 +80,7 @@ impl Applier {
         self.apply_one(manifest).await
     }
 
-    async fn apply_one(&self, manifest: &Manifest) -> Result<(), ApplyError> {
+    async fn apply_one(&self, manifest: &Manifest) -> Result<(), Error> {
         match manifest.owner {
             Owner::Switch => self.create_if_absent(manifest).await,
             Owner::Region => {
@@ -180,19 +108,14 @@ impl Applier {
         content
     }
 
-    async fn server_side_apply(&self, key: &Key, content: &Value, manager: &str) -> Result<(), ApplyError> {
-        let params = PatchParams::apply(manager).force();
-        call("apply", key, api(&self.client, key).patch(&key.name, &params, &Patch::Apply(content))).await.map(drop)
+    async fn server_side_apply(&self, key: &Key, content: &Value, manager: &str) -> Result<(), Error> {
+        tracing::debug!(%key, manager, "applying");
+        self.kubernetes.apply(content, Apply::by(manager).forced()).await.map(drop)
     }
 
-    async fn create_if_absent(&self, manifest: &Manifest) -> Result<(), ApplyError> {
-        let key = &manifest.key;
-        let Ok(object) = serde_json::from_value::<DynamicObject>(manifest.content.clone()) else {
-            return Ok(());
-        };
-        let params = PostParams { field_manager: Some(names::SWITCH_FIELD_MANAGER.into()), ..PostParams::default() };
-        match call("create", key, api(&self.client, key).create(&params, &object)).await {
-            Err(error) if error.status() == Some(409) => Ok(()),
+    async fn create_if_absent(&self, manifest: &Manifest) -> Result<(), Error> {
+        match self.kubernetes.create(&manifest.content, names::SWITCH_FIELD_MANAGER).await {
+            Err(Error::AlreadyExists { .. }) => Ok(()),
             done => done.map(drop),
         }
     }
@@ -200,9 +123,9 @@ impl Applier {
     /// Sees to it that `c8_failover`'s field manager owns `spec.replicas` before the region's manager applies the
     /// object without them; else the API server would put them back to 1. A new object is born with the replicas of
     /// its mode, so that no web app runs for a moment in a held region.
-    async fn hand_over_replicas(&self, manifest: &Manifest) -> Result<(), ApplyError> {
+    async fn hand_over_replicas(&self, manifest: &Manifest) -> Result<(), Error> {
         let key = &manifest.key;
-        let replicas = match get(&self.client, key).await? {
+        let replicas = match self.kubernetes.find(&key.object()).await? {
             Some(live) if owns_replicas(&live, names::SWITCH_FIELD_MANAGER) => return Ok(()),
             Some(live) => live.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1),
             None => {
@@ -220,8 +143,8 @@ impl Applier {
         self.server_side_apply(key, &switched, names::SWITCH_FIELD_MANAGER).await
     }
 
-    async fn is_foreign(&self, key: &Key) -> Result<bool, ApplyError> {
-        Ok(get(&self.client, key).await?.is_some_and(|live| !is_ours(&live)))
+    async fn is_foreign(&self, key: &Key) -> Result<bool, Error> {
+        Ok(self.kubernetes.find(&key.object()).await?.is_some_and(|live| !is_ours(&live)))
     }
 
     fn parent_key(&self) -> Key {
@@ -233,21 +156,21 @@ impl Applier {
         }
     }
 
-    async fn open_inventory(&self, manifests: &[Manifest]) -> Result<(), ApplyError> {
+    async fn open_inventory(&self, manifests: &[Manifest]) -> Result<(), Error> {
         let mut kinds = self.inventory.kinds(manifests);
-        if let Some(parent) = get(&self.client, &self.parent_key()).await? {
+        if let Some(parent) = self.kubernetes.find(&self.parent_key().object()).await? {
             kinds.extend(Inventory::kinds_of(&parent));
         }
         self.put_parent(&kinds).await
     }
 
-    async fn put_parent(&self, kinds: &BTreeSet<String>) -> Result<(), ApplyError> {
+    async fn put_parent(&self, kinds: &BTreeSet<String>) -> Result<(), Error> {
         let mut pause = Duration::from_millis(250);
         let key = self.parent_key();
         let content = self.inventory.parent(kinds);
         for _ in 1..TRIES {
             match self.server_side_apply(&key, &content, names::FIELD_MANAGER).await {
-                Err(error) if error.is_passing() => sleep(pause).await,
+                Err(error) if is_passing(&error) => sleep(pause).await,
                 done => return done,
             }
             pause *= 2;
@@ -255,8 +178,8 @@ impl Applier {
         self.server_side_apply(&key, &content, names::FIELD_MANAGER).await
     }
 
-    async fn prune(&self, manifests: &[Manifest]) -> Result<(), ApplyError> {
-        let Some(parent) = get(&self.client, &self.parent_key()).await? else {
+    async fn prune(&self, manifests: &[Manifest]) -> Result<(), Error> {
+        let Some(parent) = self.kubernetes.find(&self.parent_key().object()).await? else {
             return Ok(());
         };
         for kind in Inventory::kinds_of(&parent) {
@@ -270,18 +193,18 @@ impl Applier {
                 namespace: Some(self.inventory.namespace.clone()),
                 name: String::new(),
             };
-            let params = ListParams::default().labels(&format!("{PART_OF}={}", self.inventory.id()));
-            let members: Vec<_> = call("list", &any, api(&self.client, &any).list(&params))
+            let labels = format!("{PART_OF}={}", self.inventory.id());
+            let resource = Resource::of(&any.api_version, &any.kind);
+            let members: Vec<_> = self
+                .kubernetes
+                .list(&resource, &self.inventory.namespace, &labels)
                 .await?
-                .into_iter()
-                .filter_map(|object| Some(Key { name: object.metadata.name?, ..any.clone() }))
+                .iter()
+                .filter_map(|object| Some(Key { name: object["metadata"]["name"].as_str()?.to_owned(), ..any.clone() }))
                 .collect();
             for key in vanished(&members, manifests) {
                 tracing::info!(%key, "pruning");
-                match call("delete", &key, api(&self.client, &key).delete(&key.name, &DeleteParams::background())).await {
-                    Err(error) if error.status() == Some(404) => {}
-                    done => drop(done?),
-                }
+                self.kubernetes.delete(&key.object(), &Delete::default()).await?;
             }
         }
         Ok(())
@@ -292,13 +215,13 @@ impl Applier {
     ///
     /// # Errors
     /// The API server refuses or does not answer.
-    pub async fn observe(&self, manifests: &[Manifest]) -> Result<BTreeMap<String, String>, ApplyError> {
+    pub async fn observe(&self, manifests: &[Manifest]) -> Result<BTreeMap<String, String>, Error> {
         let mut tasks = tokio::task::JoinSet::new();
         for manifest in manifests.iter().filter(|manifest| manifest.owner == Owner::Region).cloned() {
-            let client = self.client.clone();
+            let kubernetes = self.kubernetes.clone();
             tasks.spawn(async move {
-                let live = get(&client, &manifest.key).await?;
-                Ok::<_, ApplyError>((manifest.key.to_string(), live.map(|live| observed(&manifest, &live))))
+                let live = kubernetes.find(&manifest.key.object()).await?;
+                Ok::<_, Error>((manifest.key.to_string(), live.map(|live| observed(&manifest, &live))))
             });
         }
         let mut objects = BTreeMap::new();

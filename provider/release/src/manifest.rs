@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use c8_clients::kubernetes::{ObjectRef, Resource};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
@@ -28,6 +29,11 @@ impl Key {
     /// The API group: empty for the core group.
     pub fn group(&self) -> &str {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// Where the object is in the API.
+    pub fn object(&self) -> ObjectRef {
+        Resource::of(&self.api_version, &self.kind).named(self.namespace.as_deref().unwrap_or_default(), &self.name)
     }
 
     /// Kind and group as the ApplySet annotation wants them: `StatefulSet.apps`, `Service`.
