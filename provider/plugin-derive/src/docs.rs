@@ -11,7 +11,7 @@ pub(crate) fn description(attributes: &[Attribute]) -> String {
         },
         _ => None,
     });
-    let text: Vec<String> = lines.flat_map(|line| line.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+    let text: Vec<String> = lines.flat_map(|line| line.split('\n').map(str::to_owned).collect::<Vec<_>>()).collect();
     join(text.iter().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()))
 }
 

@@ -158,3 +158,76 @@ fn block(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
     }
     Ok(quote!(.with_block(#schema)))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use syn::parse_str;
+
+    use super::*;
+
+    /// What the compiler tells the author of a struct with this field.
+    fn message(field: &str) -> String {
+        let input = format!("struct Bucket {{ {field} }}");
+        match expand(&parse_str(&input).unwrap()) {
+            Ok(_) => String::new(),
+            Err(errors) => errors.into_iter().map(|error| error.to_string()).collect::<Vec<_>>().join(" | "),
+        }
+    }
+
+    #[test]
+    fn what_makes_sense() {
+        for field in [
+            "#[tf(required, replace, one_of(\"a\", \"b\"))] name: Attr<String>",
+            "#[tf(default = -1, range(-1, 1))] number: Attr<i64>",
+            "#[tf(optional, default = true)] flag: value::Attr<bool>",
+            "#[tf(computed)] #[tf(sensitive)] r#ref: Attr<Vec<Attr<String>>>",
+            "#[tf(block)] single: Option<Single>",
+            "#[tf(block, min = 1, max = 2, replace)] list: Vec<Element>",
+            "#[tf(optional, name = \"type\")] kind: Attr<String>",
+        ] {
+            assert_eq!(message(field), "", "{field}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_and_why() {
+        for (field, expected) in [
+            ("name: Attr<String>", "say who sets it"),
+            ("#[tf(required)] name: String", "an attribute is an `Attr<…>`: it may be null"),
+            ("#[tf(optional)] name: Option<String>", "a nested block needs `#[tf(block)]`"),
+            ("#[tf(required, optional)] name: Attr<String>", "`required` excludes `optional`"),
+            ("#[tf(required, default = 1)] name: Attr<i64>", "what has a default may be left out"),
+            ("#[tf(required, required)] name: Attr<String>", "said twice"),
+            ("#[tf(requires)] name: Attr<String>", "`requires` is unknown here; there are `required`"),
+            ("#[tf(computed, replace)] name: Attr<String>", "what only the provider sets"),
+            ("#[tf(computed, range(0, 1))] name: Attr<i64>", "what only the provider sets"),
+            ("#[tf(required, range(1, 0))] name: Attr<i64>", "this range is empty"),
+            ("#[tf(required, range(1))] name: Attr<i64>", "a range has two ends"),
+            ("#[tf(required, range(\"a\", \"b\"))] name: Attr<i64>", "expected a whole number"),
+            ("#[tf(required, one_of())] name: Attr<String>", "allows nothing"),
+            ("#[tf(default = [1])] name: Attr<Vec<i64>>", "expected a literal"),
+            ("#[tf(required, min = 1)] name: Attr<i64>", "`min` and `max` count blocks"),
+            ("#[tf(block)] name: Attr<Bucket>", "a nested block is an `Option<…>`"),
+            ("#[tf(block, computed)] name: Option<Bucket>", "this is for attributes"),
+            ("#[tf(block, max = 1)] name: Option<Bucket>", "a single one is `required` or not"),
+            ("a: Attr<bool>, #[tf(required)] b: bool", "say who sets it: `#[tf(required)]`, `#[tf(optional)]`, \
+              `#[tf(computed)]` or a `default` | an attribute is an `Attr<…>`"),
+        ] {
+            let message = message(field);
+            assert!(message.contains(expected), "{field}: {message}");
+        }
+    }
+
+    #[test]
+    fn only_plain_structs() {
+        for (input, expected) in [
+            ("enum Bucket {}", "can only be derived for a struct"),
+            ("struct Bucket(Attr<String>);", "needs named fields"),
+            ("struct Bucket<T> { name: Attr<T> }", "without parameters"),
+        ] {
+            let message = expand(&parse_str(input).unwrap()).unwrap_err().to_string();
+            assert!(message.contains(expected), "{input}: {message}");
+        }
+    }
+}

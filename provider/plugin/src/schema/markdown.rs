@@ -11,11 +11,7 @@ use super::{Attribute, Block, Field, NestedBlock, Nesting};
 pub fn markdown(block: &Block) -> String {
     let mut page = Page { text: "## Schema\n".to_owned(), pending: Vec::new() };
     page.block(block, "", |title| format!("\n### {title}\n\n"));
-    while !page.pending.is_empty() {
-        for section in std::mem::take(&mut page.pending) {
-            page.section(&section);
-        }
-    }
+    page.sections();
     page.text
 }
 
@@ -34,6 +30,21 @@ struct Section<'a> {
 enum Content<'a> {
     Block(&'a Block),
     Fields(&'a [Field], Access),
+}
+
+/// What stands in one list, by name.
+enum Child<'a> {
+    Attribute(&'a Attribute),
+    Block(&'a NestedBlock),
+}
+
+impl<'a> Child<'a> {
+    fn name(&self) -> &'a str {
+        match self {
+            Self::Attribute(attribute) => &attribute.name,
+            Self::Block(nested) => &nested.name,
+        }
+    }
 }
 
 /// What an object may be used for decides under which heading its fields stand.
@@ -56,20 +67,28 @@ const GROUPS: [(Group, &str); 3] =
 impl<'a> Page<'a> {
     fn block(&mut self, block: &'a Block, prefix: &str, heading: impl Fn(&str) -> String) {
         for (group, title) in GROUPS {
-            let mut attributes: Vec<_> = block.attributes.iter().filter(|a| group_of(a) == group).collect();
-            let mut blocks: Vec<_> = block.blocks.iter().filter(|nested| group_of_block(nested) == group).collect();
-            attributes.sort_by(|a, b| a.name.cmp(&b.name));
-            blocks.sort_by(|a, b| a.name.cmp(&b.name));
-            if attributes.is_empty() && blocks.is_empty() {
+            let attributes = block.attributes.iter().filter(|attribute| group_of(attribute) == group);
+            let blocks = block.blocks.iter().filter(|nested| group_of_block(nested) == group);
+            let mut children: Vec<_> = attributes.map(Child::Attribute).chain(blocks.map(Child::Block)).collect();
+            if children.is_empty() {
                 continue;
             }
+            children.sort_by_key(Child::name);
             self.text.push_str(&heading(title));
-            for attribute in attributes {
-                self.attribute(attribute, prefix);
+            for child in children {
+                match child {
+                    Child::Attribute(attribute) => self.attribute(attribute, prefix),
+                    Child::Block(nested) => self.nested(nested, prefix),
+                }
             }
-            for nested in blocks {
-                self.nested(nested, prefix);
-            }
+        }
+    }
+
+    /// The sections that were referred to, each followed by those to which it refers itself.
+    fn sections(&mut self) {
+        for section in std::mem::take(&mut self.pending) {
+            self.section(&section);
+            self.sections();
         }
     }
 

@@ -1,0 +1,354 @@
+//! How a plan is made, and Terraform's rules for plans and results: tables, and properties over any configuration.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use proptest::prelude::*;
+use rstest::rstest;
+use serde_json::{Value as Json, json};
+use terraform_plugin::plan::{self, Violation};
+use terraform_plugin::schema::Block;
+use terraform_plugin::value::{Refinement, json as state};
+use terraform_plugin::{Attr, Model, Object, Path, Type, Value};
+
+/// A thing.
+#[derive(Clone, Debug, Default, PartialEq, Model)]
+struct Thing {
+    /// Required.
+    #[tf(required, replace)]
+    name: Attr<String>,
+    /// Optional.
+    #[tf(optional)]
+    note: Attr<String>,
+    /// With a default.
+    #[tf(default = "small")]
+    size: Attr<String>,
+    /// Optional and computed.
+    #[tf(optional, computed)]
+    zone: Attr<String>,
+    /// Computed.
+    #[tf(computed)]
+    id: Attr<String>,
+    /// Secret.
+    #[tf(optional, sensitive)]
+    secret: Attr<String>,
+    /// Parts.
+    #[tf(optional)]
+    parts: Attr<Vec<Attr<Part>>>,
+    /// Computed set.
+    #[tf(computed)]
+    tags: Attr<std::collections::BTreeSet<String>>,
+    /// Single.
+    #[tf(block)]
+    disk: Option<Disk>,
+    /// List.
+    #[tf(block)]
+    port: Vec<Disk>,
+}
+
+/// A disk.
+#[derive(Clone, Debug, Default, PartialEq, Model)]
+struct Disk {
+    /// Kind.
+    #[tf(required, replace)]
+    kind: Attr<String>,
+    /// With a default.
+    #[tf(default = 10)]
+    gb: Attr<i64>,
+    /// Computed.
+    #[tf(computed)]
+    uid: Attr<String>,
+}
+
+/// A part.
+#[derive(Clone, Debug, Default, PartialEq, Object)]
+struct Part {
+    /// Name.
+    name: Attr<String>,
+    /// Weight.
+    #[tf(optional)]
+    weight: Attr<i64>,
+}
+
+const UNKNOWN: &str = "<unknown>";
+
+/// A value written as JSON, with [`UNKNOWN`] for what is unknown; what is left out is null.
+fn thing(json: Json) -> Value {
+    let block = Thing::block();
+    let value = state::decode(&block.ty(), json.to_string().as_bytes()).unwrap();
+    block.conform(with_unknowns(value))
+}
+
+fn with_unknowns(value: Value) -> Value {
+    match value {
+        Value::String(text) if text == UNKNOWN => Value::unknown(),
+        Value::List(values) => Value::list(values.into_iter().map(with_unknowns)),
+        Value::Set(values) => Value::set(values.into_iter().map(with_unknowns)),
+        Value::Object(values) => Value::object(values.into_iter().map(|(name, value)| (name, with_unknowns(value)))),
+        other => other,
+    }
+}
+
+fn initial(prior: &Value, config: &Value) -> Value {
+    let block = Thing::block();
+    plan::initial(&block, prior, config, &plan::proposed_new(&block, prior, config))
+}
+
+fn texts(violations: Vec<Violation>) -> Vec<String> {
+    violations.into_iter().map(|(path, message)| format!("{path}: {message}")).collect()
+}
+
+#[test]
+fn create() {
+    let config = thing(json!({ "name": "a", "disk": { "kind": "ssd" }, "port": [{ "kind": "x", "gb": 1 }] }));
+    let planned = initial(&Value::Null, &config);
+    assert_eq!(
+        planned,
+        with_tags(thing(json!({
+            "name": "a", "size": "small", "zone": UNKNOWN, "id": UNKNOWN,
+            "disk": { "kind": "ssd", "gb": 10, "uid": UNKNOWN },
+            "port": [{ "kind": "x", "gb": 1, "uid": UNKNOWN }],
+        })))
+    );
+    assert_eq!(plan::check_plan(&Thing::block(), &Value::Null, &config, &planned), []);
+}
+
+fn with_tags(value: Value) -> Value {
+    let Value::Object(mut values) = value else { panic!("no object") };
+    values.insert("tags".into(), Value::unknown());
+    Value::Object(values)
+}
+
+#[test]
+fn update_keeps_what_is_computed() {
+    let prior = thing(json!({
+        "name": "a", "note": "old", "size": "large", "zone": "z1", "id": "1", "tags": ["t"],
+        "disk": { "kind": "ssd", "gb": 99, "uid": "d" },
+        "port": [{ "kind": "x", "gb": 1, "uid": "p" }],
+    }));
+    let config = thing(json!({
+        "name": "a", "zone": UNKNOWN,
+        "disk": { "kind": "ssd" },
+        "port": [{ "kind": "x" }, { "kind": "y" }],
+    }));
+    let planned = initial(&prior, &config);
+    assert_eq!(
+        planned,
+        thing(json!({
+            "name": "a", "size": "small", "zone": UNKNOWN, "id": "1", "tags": ["t"],
+            "disk": { "kind": "ssd", "gb": 10, "uid": "d" },
+            "port": [{ "kind": "x", "gb": 10, "uid": "p" }, { "kind": "y", "gb": 10, "uid": UNKNOWN }],
+        }))
+    );
+    assert_eq!(plan::check_plan(&Thing::block(), &prior, &config, &planned), []);
+}
+
+#[test]
+fn no_change_no_plan() {
+    let config = thing(json!({ "name": "a", "disk": { "kind": "ssd" } }));
+    let prior = thing(json!({
+        "name": "a", "size": "small", "zone": "z", "id": "1", "tags": [], "disk": { "kind": "ssd", "gb": 10, "uid": "d" },
+    }));
+    assert_eq!(initial(&prior, &config), prior);
+}
+
+#[test]
+fn a_single_block_comes_and_goes() {
+    let with = thing(json!({ "name": "a", "disk": { "kind": "ssd", "gb": 10, "uid": "d" } }));
+    let without = thing(json!({ "name": "a" }));
+    assert_eq!(initial(&with, &without).get("disk"), Some(&Value::Null));
+    let added = initial(&without, &thing(json!({ "name": "a", "disk": { "kind": "ssd" } })));
+    assert_eq!(added.at(&Path::from("disk").attr("uid")), Some(&Value::unknown()));
+}
+
+#[rstest]
+#[case(json!({ "name": "a" }), json!({ "name": "a", "note": "x" }), &[])]
+#[case(json!({ "name": "a" }), json!({ "name": "b" }), &["name"])]
+#[case(json!({ "name": "a" }), json!({ "name": UNKNOWN }), &["name"])]
+#[case(json!({ "name": "a", "disk": { "kind": "x" } }), json!({ "name": "a", "disk": { "kind": "y" } }), &["disk.kind"])]
+#[case(json!({ "name": "a", "port": [{ "kind": "x" }] }), json!({ "name": "a", "port": [{ "kind": "x" }, { "kind": "y" }] }), &["port[1].kind"])]
+fn replaced(#[case] prior: Json, #[case] planned: Json, #[case] paths: &[&str]) {
+    let found = plan::requires_replace(&Thing::block(), &thing(prior.clone()), &thing(planned));
+    assert_eq!(found.iter().map(Path::to_string).collect::<Vec<_>>(), paths);
+    assert_eq!(plan::requires_replace(&Thing::block(), &Value::Null, &thing(prior)), []);
+}
+
+#[rstest]
+// other than the configuration
+#[case(json!({ "name": "a" }), json!({ "name": "a" }), json!({ "name": "b" }),
+    "name: planned to be \"b\", but the configuration says \"a\"")]
+// the prior value may stay, for it may be the same spelled differently
+#[case(json!({ "name": "A" }), json!({ "name": "a" }), json!({ "name": "A" }), "")]
+// a value out of nowhere
+#[case(json!({}), json!({ "name": "a" }), json!({ "name": "a", "note": "x" }),
+    "note: planned to have a value, but the configuration has none and it is not computed")]
+#[case(json!({ "note": "x" }), json!({ "name": "a" }), json!({ "name": "a", "note": "x" }),
+    "note: planned to have a value, but the configuration has none and it is not computed")]
+// what is computed and not set is free
+#[case(json!({}), json!({ "name": "a" }), json!({ "name": "a", "zone": "z", "id": UNKNOWN, "size": "x" }), "")]
+// but not what is computed and set
+#[case(json!({ "zone": "y" }), json!({ "name": "a", "zone": "z" }), json!({ "name": "a", "zone": UNKNOWN }),
+    "zone: planned to be (known after apply), but the configuration says \"z\"")]
+// a secret is not shown
+#[case(json!({}), json!({ "name": "a", "secret": "s3" }), json!({ "name": "a", "secret": "s4" }),
+    "secret: the planned value is not that of the configuration")]
+// the place in an object in a list
+#[case(json!({}), json!({ "name": "a", "parts": [{ "name": "p" }] }), json!({ "name": "a", "parts": [{ "name": "p", "weight": 1 }] }),
+    "parts[0].weight: planned to be 1, but the configuration says null")]
+// blocks
+#[case(json!({}), json!({ "name": "a", "disk": { "kind": "x" } }), json!({ "name": "a" }),
+    "disk: planned not to exist, but the configuration has it")]
+#[case(json!({}), json!({ "name": "a" }), json!({ "name": "a", "disk": { "kind": "x" } }),
+    "disk: planned to exist, but the configuration does not have it")]
+#[case(json!({}), json!({ "name": "a", "port": [{ "kind": "x" }] }), json!({ "name": "a" }),
+    "port: 0 blocks are planned, but the configuration has 1")]
+#[case(json!({}), json!({ "name": "a", "port": [{ "kind": "x" }] }), json!({ "name": "a", "port": [{ "kind": "y" }] }),
+    "port[0].kind: planned to be \"y\", but the configuration says \"x\"")]
+fn plans(#[case] prior: Json, #[case] config: Json, #[case] planned: Json, #[case] violation: &str) {
+    let found = plan::check_plan(&Thing::block(), &thing(prior), &thing(config), &thing(planned));
+    let expected: &[&str] = if violation.is_empty() { &[] } else { &[violation] };
+    assert_eq!(texts(found), expected);
+}
+
+#[test]
+fn destroy_is_null() {
+    let (block, thing) = (Thing::block(), thing(json!({ "name": "a" })));
+    assert_eq!(plan::check_plan(&block, &thing, &Value::Null, &Value::Null), []);
+    assert_eq!(plan::check_plan(&block, &thing, &Value::Null, &thing).len(), 1);
+    assert_eq!(plan::check_apply(&block, &Value::Null, &Value::Null), []);
+    assert_eq!(plan::check_apply(&block, &Value::Null, &thing).len(), 1);
+    assert_eq!(plan::check_apply(&block, &thing, &Value::Null).len(), 1);
+}
+
+#[rstest]
+#[case(json!({ "name": "a", "id": UNKNOWN }), json!({ "name": "a", "id": "1" }), "")]
+#[case(json!({ "name": "a", "id": UNKNOWN }), json!({ "name": "a" }), "")]
+#[case(json!({ "name": "a" }), json!({ "name": "a", "id": "1" }), "id: planned to be null, but it is \"1\"")]
+#[case(json!({ "name": "a", "id": UNKNOWN }), json!({ "name": "a", "id": UNKNOWN }), "id: still unknown")]
+#[case(json!({ "name": "a" }), json!({ "name": UNKNOWN }), "name: still unknown")]
+#[case(json!({ "secret": "s3" }), json!({ "secret": "s4" }), "secret: the value is not the planned one")]
+#[case(json!({ "parts": [{ "name": UNKNOWN }] }), json!({ "parts": [{ "name": "p" }] }), "")]
+#[case(json!({ "parts": [{ "name": "p" }] }), json!({ "parts": [] }),
+    "parts: planned to be [{ name = \"p\", weight = null }], but it is []")]
+#[case(json!({ "parts": [{ "name": "p" }] }), json!({ "parts": [{ "name": "q" }] }),
+    "parts[0].name: planned to be \"p\", but it is \"q\"")]
+#[case(json!({ "tags": ["a", UNKNOWN, UNKNOWN] }), json!({ "tags": ["a", "b"] }), "")]
+#[case(json!({ "tags": ["a"] }), json!({ "tags": ["a", "b"] }), "tags: planned to be [\"a\"], but it is [\"a\", \"b\"]")]
+#[case(json!({ "tags": ["a", UNKNOWN] }), json!({ "tags": ["b"] }),
+    "tags: planned to be [(known after apply), \"a\"], but it is [\"b\"]")]
+#[case(json!({ "disk": { "kind": "x", "uid": UNKNOWN } }), json!({ "disk": { "kind": "x", "uid": "d" } }), "")]
+#[case(json!({ "disk": { "kind": "x" } }), json!({}), "disk: planned to exist, but it does not")]
+#[case(json!({ "port": [{ "kind": "x" }] }), json!({ "port": [] }), "port: 1 blocks were planned, but there are 0")]
+#[case(json!({ "port": [{ "kind": "x" }] }), json!({ "port": [{ "kind": "y" }] }),
+    "port[0].kind: planned to be \"x\", but it is \"y\"")]
+fn results(#[case] planned: Json, #[case] result: Json, #[case] violation: &str) {
+    let found = plan::check_apply(&Thing::block(), &thing(planned), &thing(result));
+    let expected: &[&str] = if violation.is_empty() { &[] } else { &[violation] };
+    assert_eq!(texts(found), expected);
+}
+
+#[test]
+fn what_a_struct_can_not_hold_is_restored() {
+    let refined = Value::Unknown(Refinement { prefix: Some("z".into()), ..Refinement::NONE });
+    let config = thing(json!({ "name": "a", "parts": [UNKNOWN_PART(), { "name": "p" }] }));
+    let Value::Object(mut values) = config else { panic!("no object") };
+    values.insert("zone".into(), refined.clone());
+    values.insert(
+        "parts".into(),
+        Value::list([Value::unknown(), Value::object([("name", "p".into()), ("weight", Value::Null)])]),
+    );
+    values.insert("port".into(), Value::unknown());
+    values.insert("disk".into(), Value::unknown());
+    let original = Value::Object(values);
+
+    let mut model = Thing::decode(&original).unwrap();
+    let before = model.encode();
+    assert_ne!(before, original);
+    model.id = "changed".into();
+    let restored = plan::restore(&original, &before, &model.encode());
+    assert_eq!(restored.get("id"), Some(&"changed".into()));
+    for name in ["zone", "parts", "port", "disk"] {
+        assert_eq!(restored.get(name), original.get(name), "{name}");
+    }
+    assert_eq!(plan::check_plan(&Thing::block(), &Value::Null, &original, &restored), []);
+}
+
+// === any configuration ===
+
+fn any_attr(ty: &Type) -> BoxedStrategy<Value> {
+    let known = match ty {
+        Type::String => "[a-c]".prop_map(Value::from).boxed(),
+        Type::Number => (0..3_i64).prop_map(Value::from).boxed(),
+        Type::List(element) => prop::collection::vec(any_attr(element), 0..3).prop_map(Value::List).boxed(),
+        Type::Set(element) => prop::collection::vec(any_attr(element), 0..3).prop_map(Value::set).boxed(),
+        Type::Object(object) => {
+            let names: Vec<_> = object.attributes.keys().cloned().collect();
+            let values: Vec<_> = object.attributes.values().map(any_attr).collect();
+            values.prop_map(move |values| Value::object(names.iter().cloned().zip(values))).boxed()
+        }
+        other => panic!("{other} does not occur"),
+    };
+    prop_oneof![4 => known, 1 => Just(Value::Null), 1 => Just(Value::unknown())].boxed()
+}
+
+/// A configuration of `block`: what only the provider sets is null.
+fn any_config(block: &Block) -> BoxedStrategy<Value> {
+    let mut parts: Vec<(String, BoxedStrategy<Value>)> = Vec::new();
+    for attribute in &block.attributes {
+        let by_user = attribute.required || attribute.optional;
+        let value = if by_user { any_attr(&attribute.ty) } else { Just(Value::Null).boxed() };
+        parts.push((attribute.name.clone(), value));
+    }
+    for nested in &block.blocks {
+        let inner = any_config(&nested.block);
+        let value = match nested.ty() {
+            Type::List(_) => prop::collection::vec(inner, 0..3).prop_map(Value::List).boxed(),
+            _ => prop_oneof![Just(Value::Null), inner].boxed(),
+        };
+        parts.push((nested.name.clone(), value));
+    }
+    let (names, values): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    values.prop_map(move |values| Value::object(names.iter().cloned().zip(values))).boxed()
+}
+
+/// What apply makes of a plan: every unknown gets a value.
+fn resolve(value: Value) -> Value {
+    match value {
+        Value::Unknown(_) => Value::Null,
+        Value::List(values) => Value::list(values.into_iter().map(resolve)),
+        Value::Set(values) => Value::set(values.into_iter().map(resolve)),
+        Value::Object(values) => Value::object(values.into_iter().map(|(name, value)| (name, resolve(value)))),
+        other => other,
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_first_plan_is_valid(first in any_config(&Thing::block()), second in any_config(&Thing::block())) {
+        let block = Thing::block();
+        let created = initial(&Value::Null, &first);
+        prop_assert!(block.ty().admits(&created));
+        prop_assert_eq!(plan::check_plan(&block, &Value::Null, &first, &created), []);
+
+        let state = resolve(created.clone());
+        prop_assert_eq!(plan::check_apply(&block, &created, &state), []);
+
+        let updated = initial(&state, &second);
+        prop_assert_eq!(plan::check_plan(&block, &state, &second, &updated), []);
+    }
+
+    #[test]
+    fn a_known_configuration_applied_plans_nothing(config in any_config(&Thing::block())) {
+        let config = resolve(config);
+        let state = resolve(initial(&Value::Null, &config));
+        prop_assert_eq!(initial(&state, &config), state);
+    }
+
+    #[test]
+    fn models_keep_plans(config in any_config(&Thing::block())) {
+        let planned = initial(&Value::Null, &config);
+        // a set in a struct has known elements only
+        let tags_known = planned.get("tags").is_none_or(|tags| tags.is_unknown() || tags.is_wholly_known());
+        prop_assume!(tags_known);
+        let before = Thing::decode(&planned).unwrap().encode();
+        prop_assert_eq!(plan::restore(&planned, &before, &before), planned);
+    }
+}
