@@ -1,1 +1,20 @@
-fn main() {}
+//! The binary that Terraform starts.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // the one TLS implementation of this binary; an error says that there is one already
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            // stdout is the protocol
+            eprintln!("terraform-provider-c8 can't start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(terraform_provider_c8::server().serve());
+    // a blocking DNS look-up must not hold the exit
+    runtime.shutdown_background();
+    code
+}

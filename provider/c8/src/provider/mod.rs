@@ -1,0 +1,139 @@
+//! The provider block and what all resources share.
+//!
+//! - [`C8Provider`]: configuration → [`C8`]; stores values only, so that a plan works while nothing answers;
+//! - [`C8`]: Google clients, and the way into the cluster of a region;
+//! - [`Reach`]: whether a cluster answers. Asked once a refresh and shared by all resources, within ten seconds
+//!   ([`C8::reach`]); an apply looks again right before it decides ([`C8::look`]).
+
+mod config;
+mod reach;
+
+use std::collections::HashMap;
+
+use c8_clients::{
+    Wait,
+    gcp::{Gcp, GcpConfig},
+};
+use c8_schemas::{ProviderConfig, topology::Place};
+use terraform_plugin::{Context, Diagnostics, Fault, Path, Provider};
+use tokio::sync::Mutex;
+
+pub use reach::{Alive, Reach, Silent};
+
+use crate::installation::{Installation, RegionAt, RegionRefs};
+
+/// The provider.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct C8Provider;
+
+impl Provider for C8Provider {
+    type Config = ProviderConfig;
+    type Client = C8;
+
+    fn validate(&self, config: &ProviderConfig, diags: &mut Diagnostics) {
+        config::validate(config, diags);
+    }
+
+    async fn configure(&self, config: ProviderConfig, _terraform_version: &str) -> Result<C8, Fault> {
+        Ok(C8::new(config::gcp(&config)))
+    }
+}
+
+/// What resources talk to the world with.
+#[derive(Debug)]
+pub struct C8 {
+    gcp: Gcp,
+    project: Option<String>,
+    probes: Mutex<HashMap<Place, reach::Probe>>,
+}
+
+impl C8 {
+    /// Stores values; connects with the first call.
+    #[must_use]
+    pub fn new(config: GcpConfig) -> Self {
+        let project = config.project.clone();
+        Self { gcp: Gcp::new(config), project, probes: Mutex::default() }
+    }
+
+    /// The Google clients.
+    #[must_use]
+    pub const fn gcp(&self) -> &Gcp {
+        &self.gcp
+    }
+
+    /// The project of the provider block.
+    #[must_use]
+    pub fn project(&self) -> Option<&str> {
+        self.project.as_deref()
+    }
+
+    /// Whether a cluster answers, as seen in this refresh: at most one probe a cluster, shared by all who ask, all
+    /// clusters at the same time. For reads.
+    pub async fn reach(&self, place: &Place) -> Reach {
+        let probe = {
+            let mut probes = self.probes.lock().await;
+            match probes.get(place) {
+                Some(probe) if probe.is_fresh() => probe.clone(),
+                _ => {
+                    let probe = reach::Probe::start(self.gcp.clone(), place.clone());
+                    probes.insert(place.clone(), probe.clone());
+                    probe
+                }
+            }
+        };
+        probe.result().await
+    }
+
+    /// Whether a cluster answers right now. For applies, which decide by it.
+    pub async fn look(&self, place: &Place) -> Reach {
+        reach::probe(self.gcp.clone(), place.clone()).await
+    }
+
+    /// [`reach`](Self::reach) of both regions, at the same time.
+    pub async fn reach_both(&self, installation: &Installation) -> [Reach; 2] {
+        let [zero, one] = &installation.regions;
+        let (zero, one) = futures::join!(self.reach(&zero.place), self.reach(&one.place));
+        [zero, one]
+    }
+
+    /// [`look`](Self::look) at both regions, at the same time.
+    pub async fn look_at_both(&self, installation: &Installation) -> [Reach; 2] {
+        let [zero, one] = &installation.regions;
+        let (zero, one) = futures::join!(self.look(&zero.place), self.look(&one.place));
+        [zero, one]
+    }
+}
+
+/// Resolves `regions` where all is known, as a fault that points at the attribute.
+///
+/// # Errors
+/// The references do not name an installation; see [`crate::installation::InstallationError`].
+pub fn resolve(client: &C8, regions: &RegionRefs) -> Result<Installation, Fault> {
+    Installation::resolve(regions, client.project()).map_err(|error| {
+        Fault::at(Path::root().attr("regions"), "Regions can't be resolved", format!("The attribute is not usable: {error}."))
+    })
+}
+
+/// Deadline and cancellation of a call, for everything that polls.
+#[must_use]
+pub fn wait<C>(ctx: &Context<C>) -> Wait {
+    Wait::new(ctx.deadline, ctx.cancel.clone())
+}
+
+/// The living cluster of a region, if it is the one that `region` means. Otherwise why its half is left out.
+///
+/// # Errors
+/// A sentence for a warning: it does not answer, does not exist, or was rebuilt since the plan.
+pub fn living<'a>(region: &RegionAt, reach: &'a Reach) -> Result<&'a Alive, String> {
+    match reach {
+        Reach::Alive(alive) => match &region.cluster_uid {
+            Some(meant) if *meant != alive.uid => Err(format!(
+                "it is not the cluster that was planned for (UID {meant}, found {}): it was rebuilt in between",
+                alive.uid
+            )),
+            _ => Ok(alive),
+        },
+        Reach::Absent => Err("its cluster does not exist".to_owned()),
+        Reach::Silent(silent) => Err(silent.why.clone()),
+    }
+}
