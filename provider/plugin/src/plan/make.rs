@@ -72,7 +72,10 @@ fn replaced_in(block: &Block, prior: &Value, planned: &Value, path: &Path, paths
     let null = Value::Null;
     let of = |value: &Value, name: &str| value.get(name).cloned().unwrap_or_default();
     for attribute in block.attributes.iter().filter(|attribute| attribute.replace) {
-        if of(prior, &attribute.name) != of(planned, &attribute.name) {
+        let prior = of(prior, &attribute.name);
+        // what must be set or is always computed is unset in one state only: the one that an import has just made
+        let imported = prior.is_null() && (attribute.required || attribute.computed);
+        if prior != of(planned, &attribute.name) && !imported {
             paths.push(path.attr(&attribute.name));
         }
     }
