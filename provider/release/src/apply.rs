@@ -49,12 +49,11 @@ impl Applier {
     /// # Errors
     /// The first call that keeps failing.
     pub async fn apply(&self, manifests: &[Manifest], keep: &BTreeSet<String>) -> Result<(), Error> {
-        let mut inventory_open = false;
+        let mut installed = None;
         for manifest in manifests {
-            if manifest.key.kind != "Namespace" && !inventory_open {
+            if manifest.key.kind != "Namespace" && installed.is_none() {
                 // the parent names every kind before the first member exists: nothing can escape pruning
-                self.open_inventory(manifests).await?;
-                inventory_open = true;
+                installed = Some(self.open_inventory(manifests).await?);
             }
             if keep.contains(&manifest.key.to_string()) {
                 continue;
@@ -62,7 +61,7 @@ impl Applier {
             self.apply_patiently(manifest).await?;
         }
         self.prune(manifests).await?;
-        self.put_parent(&self.inventory.kinds(manifests)).await
+        self.put_parent(&self.inventory.kinds(manifests), installed.unwrap_or(false)).await
     }
 
     async fn apply_patiently(&self, manifest: &Manifest) -> Result<(), Error> {
@@ -147,27 +146,19 @@ impl Applier {
         Ok(self.kubernetes.find(&key.object()).await?.is_some_and(|live| !is_ours(&live)))
     }
 
-    fn parent_key(&self) -> Key {
-        Key {
-            api_version: "v1".into(),
-            kind: "ConfigMap".into(),
-            namespace: Some(self.inventory.namespace.clone()),
-            name: self.inventory.name(),
-        }
-    }
-
-    async fn open_inventory(&self, manifests: &[Manifest]) -> Result<(), Error> {
+    async fn open_inventory(&self, manifests: &[Manifest]) -> Result<bool, Error> {
         let mut kinds = self.inventory.kinds(manifests);
-        if let Some(parent) = self.kubernetes.find(&self.parent_key().object()).await? {
-            kinds.extend(Inventory::kinds_of(&parent));
-        }
-        self.put_parent(&kinds).await
+        let parent = self.kubernetes.find(&self.inventory.key().object()).await?;
+        let installed = parent.as_ref().is_some_and(Inventory::says_installed);
+        kinds.extend(parent.as_ref().map(Inventory::kinds_of).unwrap_or_default());
+        self.put_parent(&kinds, installed).await?;
+        Ok(installed)
     }
 
-    async fn put_parent(&self, kinds: &BTreeSet<String>) -> Result<(), Error> {
+    async fn put_parent(&self, kinds: &BTreeSet<String>, installed: bool) -> Result<(), Error> {
         let mut pause = Duration::from_millis(250);
-        let key = self.parent_key();
-        let content = self.inventory.parent(kinds);
+        let key = self.inventory.key();
+        let content = self.inventory.parent(kinds, installed);
         for _ in 1..TRIES {
             match self.server_side_apply(&key, &content, names::FIELD_MANAGER).await {
                 Err(error) if is_passing(&error) => sleep(pause).await,
@@ -178,8 +169,25 @@ impl Applier {
         self.server_side_apply(&key, &content, names::FIELD_MANAGER).await
     }
 
+    /// Writes down that the release is complete.
+    ///
+    /// # Errors
+    /// The API server refuses or does not answer.
+    pub async fn mark_installed(&self, manifests: &[Manifest]) -> Result<(), Error> {
+        self.put_parent(&self.inventory.kinds(manifests), true).await
+    }
+
+    /// Whether the release was once complete.
+    ///
+    /// # Errors
+    /// The API server refuses or does not answer.
+    pub async fn is_installed(&self) -> Result<bool, Error> {
+        let parent = self.kubernetes.find(&self.inventory.key().object()).await?;
+        Ok(parent.as_ref().is_some_and(Inventory::says_installed))
+    }
+
     async fn prune(&self, manifests: &[Manifest]) -> Result<(), Error> {
-        let Some(parent) = self.kubernetes.find(&self.parent_key().object()).await? else {
+        let Some(parent) = self.kubernetes.find(&self.inventory.key().object()).await? else {
             return Ok(());
         };
         for kind in Inventory::kinds_of(&parent) {

@@ -19,6 +19,9 @@ pub const PART_OF: &str = "applyset.kubernetes.io/part-of";
 pub const ID: &str = "applyset.kubernetes.io/id";
 /// Annotation of the parent: the kinds that its members may have.
 pub const KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
+/// Annotation of the parent: the release was once complete, with its search store green. A create that was
+/// interrupted before adopts what it finds; one that finds this leaves it alone.
+pub const INSTALLED: &str = "c8.camunda.io/installed";
 /// Annotation of the parent: who made it.
 pub const TOOLING: &str = "applyset.kubernetes.io/tooling";
 
@@ -50,8 +53,8 @@ impl Inventory {
     }
 
     /// The parent object for a set of kinds (`StatefulSet.apps`, `Service`).
-    pub fn parent(&self, kinds: &BTreeSet<String>) -> Value {
-        json!({
+    pub fn parent(&self, kinds: &BTreeSet<String>, installed: bool) -> Value {
+        let mut parent = json!({
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {
@@ -67,7 +70,21 @@ impl Inventory {
                     KINDS: kinds.iter().cloned().collect::<Vec<_>>().join(","),
                 },
             },
-        })
+        });
+        if installed {
+            parent["metadata"]["annotations"][INSTALLED] = "true".into();
+        }
+        parent
+    }
+
+    /// Where the parent is.
+    pub fn key(&self) -> Key {
+        Key { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: Some(self.namespace.clone()), name: self.name() }
+    }
+
+    /// Whether a living parent says that the release was once complete.
+    pub fn says_installed(parent: &Value) -> bool {
+        parent.pointer("/metadata/annotations").is_some_and(|annotations| annotations[INSTALLED] == "true")
     }
 
     /// The kinds that a living parent names.
@@ -130,7 +147,9 @@ mod tests {
         }
         let kinds = inventory().kinds(&manifests);
         assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), ["Deployment.apps", "Service", "StatefulSet.apps"]);
-        assert_eq!(Inventory::kinds_of(&inventory().parent(&kinds)), kinds);
+        assert!(Inventory::says_installed(&inventory().parent(&kinds, true)));
+        assert!(!Inventory::says_installed(&inventory().parent(&kinds, false)));
+        assert_eq!(Inventory::kinds_of(&inventory().parent(&kinds, false)), kinds);
     }
 
     #[test]
