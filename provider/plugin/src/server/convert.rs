@@ -106,7 +106,7 @@ fn nested(nested: &NestedBlock) -> schema::NestedBlock {
         block: Some(inner),
         nesting: nesting.into(),
         min_items: count(nested.min),
-        // a single block has no other number than 0 or 1
-        max_items: if nested.nesting == Nesting::Single { count(nested.max.min(1)) } else { count(nested.max) },
+        // of a single block Terraform wants the same number twice: 0, it may be left out, or 1, it must be there
+        max_items: count(if nested.nesting == Nesting::Single { nested.min } else { nested.max }),
     }
 }

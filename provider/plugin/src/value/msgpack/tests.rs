@@ -71,7 +71,7 @@ fn refined_unknown_is_read_and_written_plain() {
     assert_eq!(value, Value::Unknown(refinement));
     assert_eq!(encode(&Type::String, &value).unwrap(), hex("d40000"));
 
-    let bytes = hex("c70e0c 84 03 92 01 c3 04 92 0a c2 05 01 06 02");
+    let bytes = hex("c70d0c 84 03 92 01 c3 04 92 0a c2 05 01 06 02");
     let Value::Unknown(refinement) = decode(&Type::Number, &bytes).unwrap() else { panic!("known") };
     assert_eq!(refinement.lower, Some((1.into(), true)));
     assert_eq!(refinement.upper, Some((10.into(), false)));
