@@ -80,10 +80,10 @@ mod tests {
     fn limits(cancel: &CancellationToken) -> Limits {
         Limits {
             what: "The creation of `a_thing`".to_owned(),
-            timeout: Duration::from_secs(60),
-            deadline: Instant::now() + Duration::from_secs(60),
+            timeout: Duration::from_millis(300),
+            deadline: Instant::now() + Duration::from_millis(300),
             cancel: cancel.clone(),
-            grace: Duration::from_secs(10),
+            grace: Duration::from_millis(100),
         }
     }
 
@@ -91,27 +91,27 @@ mod tests {
         result.unwrap_err().diagnostics.iter().next().unwrap().summary.clone()
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn ends_what_does_not_end() {
         let start = Instant::now();
         let limits = limits(&CancellationToken::new());
         assert_eq!(summary(limited(&limits, std::future::pending()).await), "Timed out");
-        assert_eq!(start.elapsed().as_secs(), 70);
+        assert!(start.elapsed() >= Duration::from_millis(400));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_stopped_call_gets_its_grace() {
         let cancel = CancellationToken::new();
         let limits = limits(&cancel);
         cancel.cancel();
         let polite = async {
-            sleep(Duration::from_secs(9)).await;
+            sleep(Duration::from_millis(20)).await;
             Err(Fault::new("Ended by itself", ""))
         };
         assert_eq!(summary(limited(&limits, polite).await), "Ended by itself");
         let start = Instant::now();
         assert_eq!(summary(limited(&limits, std::future::pending()).await), "Stopped");
-        assert_eq!(start.elapsed().as_secs(), 10);
+        assert!(start.elapsed() >= Duration::from_millis(100));
     }
 
     #[tokio::test]

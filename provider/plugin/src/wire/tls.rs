@@ -65,10 +65,7 @@ impl Identity {
         // every connection proves itself anew
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
-        Ok(Self {
-            config: Arc::new(config),
-            certificate,
-        })
+        Ok(Self { config: Arc::new(config), certificate })
     }
 }
 
@@ -99,11 +96,7 @@ impl PinnedClient {
     fn new(pem: &str, provider: &Arc<CryptoProvider>) -> Result<Self, TlsError> {
         let certificate = CertificateDer::from_pem_slice(pem.as_bytes())?.into_owned();
         let key = ClientKey::of(&certificate)?;
-        Ok(Self {
-            certificate,
-            key,
-            provider: Arc::clone(provider),
-        })
+        Ok(Self { certificate, key, provider: Arc::clone(provider) })
     }
 
     fn verify(

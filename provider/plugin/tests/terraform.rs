@@ -1,0 +1,224 @@
+//! The example provider under the real Terraform (or OpenTofu).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod tiny;
+
+use std::{
+    fs,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// A directory with a configuration, and the notes beside it.
+struct Workspace {
+    root: TempDir,
+    terraform: PathBuf,
+}
+
+impl Workspace {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let plugins = root.path().join("plugins");
+        for directory in ["plugins", "notes", "work"] {
+            fs::create_dir(root.path().join(directory)).unwrap();
+        }
+        fs::copy(tiny::binary(), plugins.join("terraform-provider-tiny")).unwrap();
+        let cli = format!(
+            "disable_checkpoint = true\nprovider_installation {{\n  dev_overrides {{\n    \"acme/tiny\" = \"{}\"\n  }}\n  direct {{}}\n}}\n",
+            plugins.display()
+        );
+        fs::write(root.path().join("cli.tfrc"), cli).unwrap();
+        Self { root, terraform: terraform() }
+    }
+
+    /// Replaces the configuration.
+    fn write(&self, body: &str) {
+        let head = format!(
+            "terraform {{\n  required_providers {{\n    tiny = {{ source = \"acme/tiny\" }}\n  }}\n}}\n\nprovider \"tiny\" {{\n  directory = \"{}\"\n}}\n\n",
+            self.notes().display()
+        );
+        fs::write(self.work().join("main.tf"), head + body).unwrap();
+    }
+
+    fn note(&self, name: &str, text: &str) {
+        self.write(&format!("resource \"tiny_note\" \"this\" {{\n  name = \"{name}\"\n  text = \"{text}\"\n}}\n"));
+    }
+
+    fn notes(&self) -> PathBuf {
+        self.root.path().join("notes")
+    }
+
+    fn work(&self) -> PathBuf {
+        self.root.path().join("work")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.terraform);
+        command
+            .args(arguments)
+            .current_dir(self.work())
+            .env("TF_CLI_CONFIG_FILE", self.root.path().join("cli.tfrc"))
+            .env("TF_IN_AUTOMATION", "1")
+            .env("NO_COLOR", "1")
+            .env_remove("TF_LOG")
+            .env_remove("TF_REATTACH_PROVIDERS")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it and says how it ended and what it said.
+    fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let output = self.command(arguments).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
+    }
+
+    fn ok(&self, arguments: &[&str]) -> String {
+        let (code, text) = self.run(arguments);
+        assert_eq!(code, 0, "{arguments:?}\n{text}");
+        text
+    }
+
+    fn fails(&self, arguments: &[&str]) -> String {
+        let (code, text) = self.run(arguments);
+        assert_eq!(code, 1, "{arguments:?}\n{text}");
+        text
+    }
+
+    fn apply(&self) -> String {
+        let text = self.ok(&["apply", "-auto-approve", "-no-color"]);
+        let (code, plan) = self.run(&["plan", "-detailed-exitcode", "-no-color"]);
+        assert_eq!(code, 0, "the second plan isn't empty\n{plan}");
+        text
+    }
+}
+
+fn terraform() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = ["terraform", "tofu"]
+        .iter()
+        .flat_map(|name| std::env::split_paths(&path).map(move |directory| directory.join(name)))
+        .find(|candidate| candidate.is_file());
+    found.expect("neither `terraform` nor `tofu` is on PATH: install one of them to run this test")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn the_life_of_a_resource() {
+    let space = Workspace::new();
+    let notes = space.notes();
+
+    space.note("milk", "buy some");
+    space.ok(&["validate"]);
+    space.apply();
+    assert_eq!(read(&notes.join("milk")), "buy some");
+
+    // in place, with what the plan decided and what isn't known before
+    space.note("milk", "buy two");
+    let text = space.apply();
+    assert!(text.contains("will be updated in-place"), "{text}");
+    assert!(text.contains("~ size") && text.contains("(known after apply)"), "{text}");
+    assert_eq!(read(&notes.join("milk")), "buy two");
+
+    // what somebody else changed is seen and set right
+    fs::write(notes.join("milk"), "drunk").unwrap();
+    let (code, text) = space.run(&["plan", "-detailed-exitcode", "-no-color"]);
+    assert_eq!(code, 2, "{text}");
+    space.apply();
+    assert_eq!(read(&notes.join("milk")), "buy two");
+
+    // a new name is another file
+    space.note("bread", "buy two");
+    let text = space.apply();
+    assert!(text.contains("# forces replacement"), "{text}");
+    assert!(!notes.join("milk").exists() && notes.join("bread").exists());
+
+    // what is gone is made again
+    fs::remove_file(notes.join("bread")).unwrap();
+    assert!(space.apply().contains("1 added"));
+
+    // a lost state is imported, by the ID alone
+    fs::remove_file(space.work().join("terraform.tfstate")).unwrap();
+    space.ok(&["import", "-no-color", "tiny_note.this", "bread"]);
+    let (code, text) = space.run(&["plan", "-detailed-exitcode", "-no-color"]);
+    assert_eq!(code, 0, "{text}");
+
+    space.ok(&["destroy", "-auto-approve", "-no-color"]);
+    assert_eq!(fs::read_dir(&notes).unwrap().count(), 0);
+}
+
+#[test]
+fn a_data_source_and_warnings_at_destroy() {
+    let space = Workspace::new();
+    space.write(
+        "resource \"tiny_note\" \"this\" {\n  for_each = toset([\"a1\", \"a2\", \"b1\"])\n  name     = each.key\n  text     = \"x\"\n  priority = 5\n}\n\n\
+         data \"tiny_count\" \"this\" {\n  prefix     = \"a\"\n  depends_on = [tiny_note.this]\n}\n\n\
+         output \"names\" {\n  value = data.tiny_count.this.names\n}\n",
+    );
+    space.apply();
+    assert_eq!(space.ok(&["output", "-json", "names"]).trim(), r#"["a1","a2"]"#);
+    let text = space.ok(&["destroy", "-auto-approve", "-no-color"]);
+    assert!(text.contains("An important note goes away"), "{text}");
+}
+
+#[test]
+fn bad_input_is_refused_at_its_line() {
+    let space = Workspace::new();
+    space.write("resource \"tiny_note\" \"this\" {\n  name     = \"a\"\n  text     = \"b\"\n  priority = 9\n}\n");
+    let text = space.fails(&["plan", "-no-color"]);
+    assert!(text.contains("main.tf line") && text.contains("priority = 9"), "{text}");
+    space.write("resource \"tiny_note\" \"this\" {\n  name = \"a/b\"\n  text = \"b\"\n}\n");
+    let text = space.fails(&["validate", "-no-color"]);
+    assert!(text.contains("A name can't have a `/` in it."), "{text}");
+    assert_eq!(fs::read_dir(space.notes()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_was_made_before_a_failure_is_remembered() {
+    let space = Workspace::new();
+    for (text, said) in [("fail", "Asked to fail"), ("panic", "The provider panicked"), ("lie", "bug of the provider")]
+    {
+        space.note("milk", text);
+        let output = space.fails(&["apply", "-auto-approve", "-no-color"]);
+        assert!(output.contains(said), "{output}");
+        let shown = space.ok(&["show", "-no-color"]);
+        assert!(shown.contains("(tainted)"), "{shown}");
+        space.note("milk", "fine");
+        assert!(space.apply().contains("1 destroyed"));
+        // the failure of an update taints nothing
+        space.note("milk", text);
+        space.fails(&["apply", "-auto-approve", "-no-color"]);
+        let shown = space.ok(&["show", "-no-color"]);
+        assert!(!shown.contains("(tainted)"), "{shown}");
+        space.note("milk", "fine");
+        space.ok(&["destroy", "-auto-approve", "-no-color"]);
+    }
+}
+
+#[test]
+fn ctrl_c_keeps_what_was_made() {
+    let space = Workspace::new();
+    space.note("milk", "hang");
+    let mut command = space.command(&["apply", "-auto-approve", "-no-color"]);
+    // Ctrl-C reaches every process of the group, the provider too
+    let mut child = command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let start = Instant::now();
+    while !space.notes().join("milk").exists() {
+        assert!(start.elapsed() < Duration::from_secs(30), "the apply never began");
+        sleep(Duration::from_millis(20));
+    }
+    let group = format!("-{}", child.id());
+    assert!(Command::new("kill").args(["-s", "INT", "--", &group]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let shown = space.ok(&["show", "-no-color"]);
+    assert!(shown.contains("(tainted)") && shown.contains("\"hang\""), "{shown}");
+}
