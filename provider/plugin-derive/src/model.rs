@@ -211,8 +211,11 @@ mod tests {
             ("#[tf(block)] name: Attr<Bucket>", "a nested block is an `Option<…>`"),
             ("#[tf(block, computed)] name: Option<Bucket>", "this is for attributes"),
             ("#[tf(block, max = 1)] name: Option<Bucket>", "a single one is `required` or not"),
-            ("a: Attr<bool>, #[tf(required)] b: bool", "say who sets it: `#[tf(required)]`, `#[tf(optional)]`, \
-              `#[tf(computed)]` or a `default` | an attribute is an `Attr<…>`"),
+            (
+                "a: Attr<bool>, #[tf(required)] b: bool",
+                "say who sets it: `#[tf(required)]`, `#[tf(optional)]`, \
+              `#[tf(computed)]` or a `default` | an attribute is an `Attr<…>`",
+            ),
         ] {
             let message = message(field);
             assert!(message.contains(expected), "{field}: {message}");

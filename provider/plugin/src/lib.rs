@@ -21,7 +21,7 @@
 //!
 //! let block = Greeting::block();
 //! assert!(block.problems().is_empty());
-//! assert!(terraform_plugin::schema::markdown(&block).contains("- `times` (Number) How often. Default: `1`."));
+//! assert!(terraform_plugin::schema::markdown(&block).contains("- `times` (Number) How often. Allowed: from 1 to 10."));
 //! ```
 //!
 //! # Map

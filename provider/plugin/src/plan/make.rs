@@ -19,10 +19,10 @@ pub fn initial(block: &Block, prior: &Value, config: &Value, proposed: &Value) -
         _ => None,
     };
     for attribute in &block.attributes {
-        if config.get(&attribute.name).is_none_or(Value::is_null) {
-            if let Some(value) = unset(attribute, prior.is_none()) {
-                planned.insert(attribute.name.clone(), value);
-            }
+        if config.get(&attribute.name).is_none_or(Value::is_null)
+            && let Some(value) = unset(attribute, prior.is_none())
+        {
+            planned.insert(attribute.name.clone(), value);
         }
     }
     for nested in &block.blocks {

@@ -27,9 +27,11 @@ fn of_block(nested: &NestedBlock, prior: &Value, config: &Value) -> Value {
         (Nesting::Single, config) => proposed_new(&nested.block, prior, config),
         (Nesting::List, Value::List(config)) => {
             let prior = prior.elements().unwrap_or_default();
-            Value::list(config.iter().enumerate().map(|(index, config)| {
-                proposed_new(&nested.block, prior.get(index).unwrap_or(&Value::Null), config)
-            }))
+            Value::list(
+                config.iter().enumerate().map(|(index, config)| {
+                    proposed_new(&nested.block, prior.get(index).unwrap_or(&Value::Null), config)
+                }),
+            )
         }
         (Nesting::List, config) => config.clone(),
     }

@@ -129,13 +129,7 @@ impl Attribute {
 impl Field {
     /// A field for values of `T`.
     pub fn of<T: Typed>(name: &str, description: &str, optional: bool) -> Self {
-        Self {
-            name: name.to_owned(),
-            ty: T::ty(),
-            description: description.to_owned(),
-            optional,
-            fields: T::fields(),
-        }
+        Self { name: name.to_owned(), ty: T::ty(), description: description.to_owned(), optional, fields: T::fields() }
     }
 
     /// The object type that `fields` describe.

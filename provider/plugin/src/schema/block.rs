@@ -114,15 +114,7 @@ impl NestedBlock {
             Nesting::Single => 1,
             Nesting::List => 0,
         };
-        Self {
-            name: name.to_owned(),
-            nesting,
-            description: description.to_owned(),
-            min: 0,
-            max,
-            replace: false,
-            block,
-        }
+        Self { name: name.to_owned(), nesting, description: description.to_owned(), min: 0, max, replace: false, block }
     }
 
     /// At least one must be there.

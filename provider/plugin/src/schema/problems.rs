@@ -74,7 +74,8 @@ fn in_attribute(attribute: &Attribute, path: &str, problems: &mut Vec<String>) {
             }
         }
     }
-    if !attribute.validators.is_empty() && !(required || optional) {
+    let by_user = required || optional;
+    if !by_user && !attribute.validators.is_empty() {
         problem("validators make no sense for what the user can't set");
     }
     if !attribute.fields.is_empty() && innermost(&attribute.ty) != &Field::object_type(&attribute.fields) {

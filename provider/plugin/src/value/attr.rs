@@ -9,7 +9,7 @@ use super::{Path, Typed, Value, ValueError};
 /// let name = Attr::from("camunda".to_owned());
 /// assert_eq!(name.known().map(String::as_str), Some("camunda"));
 /// assert!(Attr::<String>::Unknown.known().is_none());
-/// assert_eq!(Attr::from(None::<bool>), Attr::Null);
+/// assert_eq!(Attr::<bool>::from(None), Attr::Null);
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Attr<T> {

@@ -60,14 +60,14 @@ fn read(ty: &Type, raw: &RawValue, path: &Path, depth: usize, budget: &mut Budge
             let number = digits.parse::<Number>().map_err(|error| CodecError::new(path.clone(), error))?;
             Ok(Value::Number(number))
         }
-        Type::List(element) => elements(ty, text, path, |index, raw| {
-            read(element, raw, &path.index(index), depth + 1, budget)
-        })
-        .map(Value::List),
-        Type::Set(element) => elements(ty, text, path, |index, raw| {
-            read(element, raw, &path.index(index), depth + 1, budget)
-        })
-        .map(Value::set),
+        Type::List(element) => {
+            elements(ty, text, path, |index, raw| read(element, raw, &path.index(index), depth + 1, budget))
+                .map(Value::List)
+        }
+        Type::Set(element) => {
+            elements(ty, text, path, |index, raw| read(element, raw, &path.index(index), depth + 1, budget))
+                .map(Value::set)
+        }
         Type::Tuple(types) => {
             let raws: Vec<&RawValue> = parse(ty, text, path)?;
             if raws.len() != types.len() {

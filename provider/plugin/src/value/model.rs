@@ -97,11 +97,9 @@ impl<M: Model> Nested for Vec<M> {
             Value::Null => Ok(Vec::new()),
             // `dynamic` blocks of an unknown number: Terraform shows one as an example of all
             Value::Unknown(_) => Ok(vec![M::decode_at(value, &path.index(0))?]),
-            Value::List(blocks) => blocks
-                .iter()
-                .enumerate()
-                .map(|(index, block)| M::decode_at(block, &path.index(index)))
-                .collect(),
+            Value::List(blocks) => {
+                blocks.iter().enumerate().map(|(index, block)| M::decode_at(block, &path.index(index))).collect()
+            }
             _ => Err(ValueError::mismatch(path, "a list of blocks", value)),
         }
     }

@@ -104,9 +104,7 @@ impl Value {
         match self {
             Self::Unknown(_) => false,
             Self::Null | Self::Bool(_) | Self::Number(_) | Self::String(_) => true,
-            Self::List(values) | Self::Set(values) | Self::Tuple(values) => {
-                values.iter().all(Self::is_wholly_known)
-            }
+            Self::List(values) | Self::Set(values) | Self::Tuple(values) => values.iter().all(Self::is_wholly_known),
             Self::Map(values) | Self::Object(values) => values.values().all(Self::is_wholly_known),
             Self::Dynamic(_, value) => value.is_wholly_known(),
         }
@@ -292,10 +290,7 @@ mod tests {
     #[test]
     fn sets_have_no_order_and_no_duplicates() {
         let text = |t: &str| Value::from(t);
-        assert_eq!(
-            Value::set([text("b"), text("a"), text("b")]),
-            Value::Set(vec![text("b"), text("a")])
-        );
+        assert_eq!(Value::set([text("b"), text("a"), text("b")]), Value::Set(vec![text("b"), text("a")]));
         assert_ne!(Value::list([text("b"), text("a")]), Value::list([text("a"), text("b")]));
         assert_eq!(Value::set([Value::unknown(), Value::unknown()]).elements().map(<[_]>::len), Some(2));
     }

@@ -80,7 +80,11 @@ impl Type {
             Self::Object(ObjectType { attributes, optional }) => {
                 let attributes: serde_json::Map<_, _> =
                     attributes.iter().map(|(name, ty)| (name.clone(), ty.to_json())).collect();
-                if optional.is_empty() { json!(["object", attributes]) } else { json!(["object", attributes, optional]) }
+                if optional.is_empty() {
+                    json!(["object", attributes])
+                } else {
+                    json!(["object", attributes, optional])
+                }
             }
         }
     }
@@ -121,9 +125,7 @@ impl Type {
             ("list", [element]) => Some(Self::list(below(element)?)),
             ("set", [element]) => Some(Self::set(below(element)?)),
             ("map", [element]) => Some(Self::map(below(element)?)),
-            ("tuple", [elements]) => {
-                Some(Self::Tuple(elements.as_array()?.iter().map(below).collect::<Option<_>>()?))
-            }
+            ("tuple", [elements]) => Some(Self::Tuple(elements.as_array()?.iter().map(below).collect::<Option<_>>()?)),
             ("object", [attributes, optional @ ..]) if optional.len() <= 1 => {
                 let attributes: BTreeMap<_, _> = attributes
                     .as_object()?

@@ -125,11 +125,9 @@ impl<T: Typed> Typed for Vec<T> {
 
     fn decode(value: &Value, path: &Path) -> Result<Self, ValueError> {
         match value {
-            Value::List(values) | Value::Tuple(values) => values
-                .iter()
-                .enumerate()
-                .map(|(index, value)| T::decode(value, &path.index(index)))
-                .collect(),
+            Value::List(values) | Value::Tuple(values) => {
+                values.iter().enumerate().map(|(index, value)| T::decode(value, &path.index(index))).collect()
+            }
             _ => Err(ValueError::mismatch(path, "a list", value)),
         }
     }
@@ -172,10 +170,9 @@ impl<T: Typed> Typed for BTreeMap<String, T> {
 
     fn decode(value: &Value, path: &Path) -> Result<Self, ValueError> {
         match value {
-            Value::Map(values) => values
-                .iter()
-                .map(|(key, value)| Ok((key.clone(), T::decode(value, &path.key(key))?)))
-                .collect(),
+            Value::Map(values) => {
+                values.iter().map(|(key, value)| Ok((key.clone(), T::decode(value, &path.key(key))?))).collect()
+            }
             _ => Err(ValueError::mismatch(path, "a map", value)),
         }
     }

@@ -126,10 +126,10 @@ fn what_is_not_of_the_type_is_not_written() {
     let more = Value::object([("a", Value::Null), ("b", Value::Null)]);
     assert_eq!(fail(&object, more), Problem::Unexpected("b".into()));
     assert_eq!(fail(&Type::Bool, 1.into()), Problem::Mismatch { expected: "a bool", found: "a number" });
-    assert_eq!(fail(&Type::Dynamic, 1.into()), Problem::Mismatch {
-        expected: "a value of any type",
-        found: "a number"
-    });
+    assert_eq!(
+        fail(&Type::Dynamic, 1.into()),
+        Problem::Mismatch { expected: "a value of any type", found: "a number" }
+    );
     let mut deep = (Type::String, Value::from("x"));
     for _ in 0..=MAX_DEPTH {
         deep = (Type::list(deep.0), Value::list([deep.1]));
@@ -186,8 +186,7 @@ fn any_value(ty: &Type, unknowns: bool) -> BoxedStrategy<Value> {
         }
         Type::Dynamic => prop_oneof![Just(Type::String), Just(Type::list(Type::Number))]
             .prop_flat_map(move |ty| {
-                any_value(&ty, unknowns)
-                    .prop_map(move |value| Value::Dynamic(Box::new(ty.clone()), Box::new(value)))
+                any_value(&ty, unknowns).prop_map(move |value| Value::Dynamic(Box::new(ty.clone()), Box::new(value)))
             })
             .boxed(),
     };
