@@ -1,0 +1,46 @@
+//! A simulated Kubernetes API server, one per cluster.
+//!
+//! Written from knowledge of Kubernetes 1.33/1.34 and never from the provider's code: a mistake must not agree with itself.
+//!
+//! * [`Store`] holds the objects and every rule of the API: naming, defaulting, immutability, managed fields,
+//!   server-side apply, deletion with finalizers, watch events. It is synchronous and lives under the lock of the world.
+//! * [`controllers::tick`] plays controller manager, scheduler, cloud controller and the kubelet's bookkeeping. It does *not* run
+//!   processes: the world looks at [`Store::pods`], plays what the containers do, and says so by the helpers of `pods`
+//!   ([`Store::finish_init`], [`Store::start_pod`], [`Store::set_ready`], [`Store::terminate_pod`], …).
+//! * [`serve`] offers the store over HTTPS: REST, watch and port-forward as real clients (kube, kubectl) use them.
+//!
+//! What it must never do: accept what a real API server refuses (an invalid name, a change of an immutable field, an apply that
+//! conflicts), since the provider would pass here and fail on GKE.
+
+mod apply;
+mod bootstrap;
+pub mod controllers;
+mod defaults;
+mod error;
+mod fields;
+mod host;
+mod kinds;
+mod lifecycle;
+mod merge;
+mod patch;
+mod pods;
+mod quantity;
+mod rest;
+mod schema;
+mod selector;
+mod stamp;
+mod store;
+mod validate;
+mod views;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use bootstrap::{Settings, Speeds};
+pub use error::ApiError;
+pub use host::{Fault, Host, Reach};
+pub use kinds::Kind;
+pub use pods::{ContainerState, Disk, Pod};
+pub use rest::{serve, serve_host};
+pub use store::Store;

@@ -1,0 +1,345 @@
+//! Writing by the rules of the API: create, replace, patch, apply, delete, with field managers, dry run and strict validation.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use super::kinds::Kind;
+use super::store::{Object, Store, bump_generation, key};
+use super::views::{deleting, name, text};
+use super::{apply, defaults, fields, merge, patch, stamp, validate};
+
+/// What every write carries.
+#[derive(Debug, Clone, Default)]
+pub struct WriteOptions {
+    /// Field manager.
+    pub manager: String,
+    /// `dryRun=All`.
+    pub dry_run: bool,
+    /// `fieldValidation=Strict`.
+    pub strict: bool,
+    /// `status`, if the write goes there.
+    pub subresource: Option<&'static str>,
+}
+
+impl WriteOptions {
+    /// A plain write of a manager.
+    pub fn manager(name: &str) -> Self {
+        WriteOptions { manager: name.to_owned(), ..WriteOptions::default() }
+    }
+}
+
+/// The body of a patch.
+#[derive(Debug)]
+pub enum Patch {
+    Json(Value),
+    Merge(Value),
+    Strategic(Value),
+    Apply { config: Value, force: bool },
+}
+
+/// What a delete carries.
+#[derive(Debug, Clone, Default)]
+pub struct DeleteOptions {
+    pub uid: Option<String>,
+    pub resource_version: Option<String>,
+    pub propagation: Option<String>,
+    pub grace_seconds: Option<i64>,
+    pub dry_run: bool,
+}
+
+impl Store {
+    /// POST.
+    pub(crate) fn post(&mut self, kind: &'static Kind, namespace: &str, mut object: Value, options: &WriteOptions) -> Result<Object, ApiError> {
+        self.typed(kind, namespace, &mut object)?;
+        if name(&object).is_empty() {
+            let prefix = text(&object, "/metadata/generateName").to_owned();
+            if prefix.is_empty() {
+                return Err(ApiError::invalid(kind, "", &[("FieldValueRequired", "metadata.name".into(), "Required value: name or generateName is required".into())]));
+            }
+            object["metadata"]["name"] = json!(format!("{prefix}{}", stamp::suffix()));
+        }
+        if !text(&object, "/metadata/resourceVersion").is_empty() {
+            return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+        }
+        let own = name(&object).to_owned();
+        if self.objects.contains_key(&key(kind, namespace, &own)) {
+            return Err(ApiError::already_exists(kind, &own));
+        }
+        self.finish(kind, namespace, None, object, None, options)
+    }
+
+    /// PUT.
+    pub(crate) fn put(&mut self, kind: &'static Kind, namespace: &str, own: &str, mut object: Value, options: &WriteOptions) -> Result<Object, ApiError> {
+        self.typed(kind, namespace, &mut object)?;
+        if name(&object) != own {
+            return Err(ApiError::bad_request(format!("the name of the object ({}) does not match the name on the URL ({own})", name(&object))));
+        }
+        let live = self.live(kind, namespace, own)?;
+        if kind.kind == "Lease" && text(&object, "/metadata/resourceVersion").is_empty() {
+            let finding = ("FieldValueInvalid", "metadata.resourceVersion".to_owned(), "Invalid value: 0x0: must be specified for an update".to_owned());
+            return Err(ApiError::invalid(kind, own, &[finding]));
+        }
+        self.finish(kind, namespace, Some(live), object, None, options)
+    }
+
+    /// PATCH, all four kinds. An apply creates what isn't there.
+    pub(crate) fn patch(&mut self, kind: &'static Kind, namespace: &str, own: &str, body: Patch, options: &WriteOptions) -> Result<Object, ApiError> {
+        let (config, force) = match body {
+            Patch::Apply { config, force } => (config, force),
+            Patch::Json(steps) => return self.patch_live(kind, namespace, own, options, |object| patch::json(object, &steps)),
+            Patch::Merge(body) => {
+                return self.patch_live(kind, namespace, own, options, |object| {
+                    patch::merge(object, &body);
+                    Ok(())
+                });
+            }
+            Patch::Strategic(body) => {
+                return self.patch_live(kind, namespace, own, options, |object| {
+                    patch::strategic(kind, object, &body);
+                    Ok(())
+                });
+            }
+        };
+        self.apply(kind, namespace, own, config, force, options)
+    }
+
+    fn patch_live(
+        &mut self,
+        kind: &'static Kind,
+        namespace: &str,
+        own: &str,
+        options: &WriteOptions,
+        change: impl FnOnce(&mut Value) -> Result<(), ApiError>,
+    ) -> Result<Object, ApiError> {
+        let live = self.live(kind, namespace, own)?;
+        let mut object = (*live).clone();
+        change(&mut object)?;
+        self.typed(kind, namespace, &mut object)?;
+        if name(&object) != own {
+            return Err(ApiError::bad_request("the name of the object may not be changed by a patch"));
+        }
+        self.finish(kind, namespace, Some(live), object, None, options)
+    }
+
+    fn apply(&mut self, kind: &'static Kind, namespace: &str, own: &str, config: Value, force: bool, options: &WriteOptions) -> Result<Object, ApiError> {
+        if options.manager.is_empty() {
+            let message = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
+            let mut error = ApiError::new(422, "Invalid", message);
+            error.details = json!({"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [
+                {"reason": "FieldValueRequired", "message": "Required value: is required for apply patch", "field": "fieldManager"}]});
+            return Err(error);
+        }
+        let mut config = merge::without_nulls(&config);
+        if config["metadata"].get("managedFields").is_some_and(|m| m.as_array().is_none_or(|list| !list.is_empty())) {
+            return Err(ApiError::bad_request("metadata.managedFields must be nil"));
+        }
+        self.typed(kind, namespace, &mut config)?;
+        if name(&config) != own {
+            return Err(ApiError::bad_request(format!("the name of the object ({}) does not match the name on the URL ({own})", name(&config))));
+        }
+        if let Some(field) = validate::unknown_fields(kind, &config).first() {
+            if options.strict {
+                return Err(ApiError::bad_request(format!("strict decoding error: unknown field {field:?}")));
+            }
+            return Err(ApiError::internal(format!(
+                "failed to create typed patch object ({namespace}/{own}; {}, Kind={}): .{field}: field not declared in schema",
+                kind.api_version(),
+                kind.kind
+            )));
+        }
+        // each endpoint applies its own half
+        if kind.status {
+            if let Some(map) = config.as_object_mut() {
+                if options.subresource == Some("status") {
+                    map.retain(|field, _| matches!(field.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
+                } else {
+                    map.remove("status");
+                }
+            }
+        }
+        let live = self.objects.get(&key(kind, namespace, own)).cloned();
+        if live.is_none() {
+            if options.subresource.is_some() {
+                return Err(ApiError::not_found(kind, own));
+            }
+            let uid = text(&config, "/metadata/uid");
+            if !uid.is_empty() {
+                return Err(ApiError::conflict(kind, own, &format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found")));
+            }
+        }
+        let request = apply::Request { kind, manager: &options.manager, subresource: options.subresource, force };
+        if let Some(live) = &live {
+            self.preconditions(kind, live, &config)?;
+        }
+        let applied = apply::apply(&request, live.as_deref(), &config)?;
+        self.finish(kind, namespace, live, applied.object, Some(applied.entries), options)
+    }
+
+    fn live(&self, kind: &Kind, namespace: &str, own: &str) -> Result<Object, ApiError> {
+        self.objects.get(&key(kind, namespace, own)).cloned().ok_or_else(|| ApiError::not_found(kind, own))
+    }
+
+    /// Kind, version and namespace of a body must be those of the path; absent ones are filled in.
+    fn typed(&self, kind: &Kind, namespace: &str, object: &mut Value) -> Result<(), ApiError> {
+        if !object.is_object() {
+            return Err(ApiError::bad_request("couldn't get version/kind; json parse error: the body is not an object"));
+        }
+        for (field, expected) in [("apiVersion", kind.api_version()), ("kind", kind.kind.to_owned())] {
+            match object.get(field).and_then(Value::as_str) {
+                Some(seen) if seen != expected => {
+                    return Err(ApiError::bad_request(format!("the {field} in the data ({seen}) does not match the expected {field} ({expected})")));
+                }
+                _ => object[field] = json!(expected),
+            }
+        }
+        if !object["metadata"].is_object() {
+            object["metadata"] = json!({});
+        }
+        if kind.namespaced {
+            let seen = text(object, "/metadata/namespace");
+            if seen.is_empty() {
+                object["metadata"]["namespace"] = json!(namespace);
+            } else if seen != namespace {
+                return Err(ApiError::bad_request(format!("the namespace of the provided object does not match the namespace sent on the request ({namespace})")));
+            }
+        } else if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("namespace");
+        }
+        validate::decodes(kind, object)
+    }
+
+    fn preconditions(&self, kind: &Kind, live: &Value, object: &Value) -> Result<(), ApiError> {
+        let uid = text(object, "/metadata/uid");
+        if !uid.is_empty() && uid != text(live, "/metadata/uid") {
+            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", text(live, "/metadata/uid"));
+            return Err(ApiError::conflict(kind, name(live), &why));
+        }
+        let version = text(object, "/metadata/resourceVersion");
+        if !version.is_empty() && version != text(live, "/metadata/resourceVersion") {
+            return Err(ApiError::modified(kind, name(live)));
+        }
+        Ok(())
+    }
+
+    /// The rest of every write: system fields, defaults, validation, ownership, no-op check, commit.
+    fn finish(
+        &mut self,
+        kind: &'static Kind,
+        namespace: &str,
+        live: Option<Object>,
+        mut object: Value,
+        entries: Option<Vec<fields::Entry>>,
+        options: &WriteOptions,
+    ) -> Result<Object, ApiError> {
+        let own = name(&object).to_owned();
+        if options.strict && entries.is_none() {
+            let unknown: Vec<String> = validate::unknown_fields(kind, &object).iter().map(|field| format!("unknown field {field:?}")).collect();
+            if !unknown.is_empty() {
+                return Err(ApiError::bad_request(format!(
+                    "{} in version \"{}\" cannot be handled as a {}: strict decoding error: {}",
+                    kind.kind,
+                    kind.version,
+                    kind.kind,
+                    unknown.join(", ")
+                )));
+            }
+        }
+        if let Some(map) = object.as_object_mut() {
+            let known = super::schema::top_level(kind);
+            map.retain(|field, _| matches!(field.as_str(), "apiVersion" | "kind" | "metadata") || known.contains(&field.as_str()));
+        }
+        match &live {
+            None => self.newborn(kind, namespace, &own, &mut object)?,
+            Some(live) => {
+                self.preconditions(kind, live, &object)?;
+                self.inherit(kind, live, &mut object, options);
+            }
+        }
+        defaults::fill(self, kind, live.as_deref(), &mut object);
+        validate::check(kind, live.as_deref(), &object)?;
+        match entries {
+            Some(entries) => {
+                fields::set_entries(&mut object, entries);
+            }
+            None => fields::record_update(kind, live.as_deref(), &mut object, &options.manager, options.subresource),
+        }
+        let Some(live) = live else {
+            if kind.generation {
+                object["metadata"]["generation"] = json!(1);
+            }
+            if options.dry_run {
+                return Ok(Arc::new(object));
+            }
+            return Ok(self.commit(key(kind, namespace, &own), object));
+        };
+        bump_generation(kind, &live, &mut object);
+        object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
+        if object == *live {
+            return Ok(live);
+        }
+        if options.dry_run {
+            return Ok(Arc::new(object));
+        }
+        Ok(self.commit(key(kind, namespace, &own), object))
+    }
+
+    fn newborn(&self, kind: &Kind, namespace: &str, own: &str, object: &mut Value) -> Result<(), ApiError> {
+        if kind.namespaced {
+            let holder = self.get("Namespace", "", namespace);
+            let missing = || Kind::named("Namespace").map_or_else(ApiError::no_such_path, |ns| ApiError::not_found(ns, namespace));
+            let holder = holder.ok_or_else(missing)?;
+            if deleting(&holder) {
+                return Err(ApiError::terminating(kind, own, namespace));
+            }
+        }
+        let metadata = &mut object["metadata"];
+        if let Some(map) = metadata.as_object_mut() {
+            for field in ["resourceVersion", "selfLink", "generation", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+                map.remove(field);
+            }
+        }
+        metadata["uid"] = json!(stamp::uid());
+        metadata["creationTimestamp"] = json!(stamp::now());
+        if kind.status {
+            if let Some(map) = object.as_object_mut() {
+                map.remove("status");
+            }
+        }
+        Ok(())
+    }
+
+    fn inherit(&self, kind: &Kind, live: &Value, object: &mut Value, options: &WriteOptions) {
+        if options.subresource == Some("status") {
+            let status = object.get("status").cloned();
+            *object = live.clone();
+            if let (Some(status), Some(map)) = (status, object.as_object_mut()) {
+                map.insert("status".to_owned(), status);
+            }
+            return;
+        }
+        let metadata = &mut object["metadata"];
+        for field in ["uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"] {
+            match (live["metadata"].get(field), metadata.as_object_mut()) {
+                (Some(value), _) => metadata[field] = value.clone(),
+                (None, Some(map)) => drop(map.remove(field)),
+                (None, None) => {}
+            }
+        }
+        if kind.status {
+            match (live.get("status"), object.as_object_mut()) {
+                (Some(status), _) => object["status"] = status.clone(),
+                (None, Some(map)) => drop(map.remove("status")),
+                (None, None) => {}
+            }
+        }
+        // a namespace's finalizers and a pod's node aren't the user's to write
+        if kind.kind == "Namespace" || kind.kind == "Pod" {
+            let field = if kind.kind == "Pod" { "nodeName" } else { "finalizers" };
+            if let Some(value) = live["spec"].get(field) {
+                object["spec"][field] = value.clone();
+            }
+        }
+    }
+}
