@@ -1,13 +1,12 @@
-//! Clusters come and go: address ranges, certificate, the content of a fresh GKE cluster.
+//! Clusters come and go: address ranges and certificate. What is in a fresh cluster is the API server's matter.
 
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use serde_json::json;
 
-use super::{Cluster, NewCluster, Power, Shared, World, objects};
-use crate::kubernetes;
+use super::{Cluster, NewCluster, Power, Shared, World};
+use crate::kubernetes::{self, Settings, Speeds, Store};
 
 /// Makes a cluster that runs, with an API server on a free loopback port. Returns its UID.
 ///
@@ -17,102 +16,51 @@ pub fn provision_cluster(shared: &Shared, spec: NewCluster) -> String {
     listener.set_nonblocking(true).expect("a listener can be made non-blocking");
     let endpoint = listener.local_addr().expect("a bound listener has an address").to_string();
     let (ca_pem, tls) = certificate(&spec.name);
-    let uid = objects::new_uid();
-
-    {
-        let mut world = shared.lock();
-        let k = world.serial;
-        world.serial = world.serial.wrapping_add(1);
-        let mut cluster = Cluster {
-            uid: uid.clone(),
-            project: spec.project,
-            location: spec.location,
-            name: spec.name,
-            power: Power::Up,
-            store: objects::new_store(),
-            pod_cidr: format!("10.{}.0.0/14", 4 + 4 * (k % 48)),
-            node_cidr: format!("10.200.{k}.0/24"),
-            service_cidr: "34.118.224.0/20".into(),
-            node_tags: spec.node_tags,
-            network: spec.network,
-            endpoint,
-            ca_pem,
-            addresses: 0,
-        };
-        furnish(&mut cluster, spec.node_count.max(1), k);
-        world.clusters.insert(uid.clone(), cluster);
-    }
+    let uid = add_cluster(&mut shared.lock(), spec, endpoint, ca_pem);
     kubernetes::serve(shared.clone(), uid.clone(), listener, tls);
+    uid
+}
+
+/// The same without an API server: for tests that drive the world directly.
+pub fn add_cluster(world: &mut World, spec: NewCluster, endpoint: String, ca_pem: String) -> String {
+    let k = world.serial;
+    world.serial = world.serial.wrapping_add(1);
+    let (pod_cidr, node_cidr, service_cidr) = (format!("10.{}.0.0/14", 4 + 4 * (k % 48)), format!("10.200.{k}.0/24"), "34.118.224.0/20".to_owned());
+    let mut settings = Settings::new(&spec.project, &spec.location, &spec.name, &pod_cidr, &node_cidr, &service_cidr);
+    settings.node_count = u32::try_from(spec.node_count.max(1)).unwrap_or(1);
+    settings.ca_pem.clone_from(&ca_pem);
+    settings.speeds = Speeds { pod_start: world.options.pod_start, load_balancer: world.options.load_balancer_time, ..Speeds::default() };
+    let store = Store::new(settings);
+    let uid = store.cluster_uid();
+    let cluster = Cluster {
+        uid: uid.clone(),
+        project: spec.project,
+        location: spec.location,
+        name: spec.name,
+        power: Power::Up,
+        store,
+        pod_cidr,
+        node_cidr,
+        service_cidr,
+        node_tags: spec.node_tags,
+        network: spec.network,
+        endpoint,
+        ca_pem,
+    };
+    world.clusters.insert(uid.clone(), cluster);
     uid
 }
 
 /// Ends a cluster with all that is in it, its disks included.
 pub fn remove_cluster(world: &mut World, uid: &str) {
-    world.clusters.remove(uid);
+    if let Some(cluster) = world.clusters.remove(uid) {
+        // volumes that nobody deleted leave their disks behind, as on GCP
+        world.orphans.extend(cluster.store.disks().into_iter().map(|disk| format!("{}/{}", cluster.name, disk.name)));
+    }
     world.processes.retain(|_, process| process.cluster != uid);
     world.zeebe.forget_cluster(uid);
     world.stores.forget_cluster(uid);
-}
-
-/// What GKE puts into a fresh cluster, as far as anything looks at it.
-fn furnish(cluster: &mut Cluster, nodes: usize, k: u8) {
-    for name in ["kube-system", "default", "kube-public", "kube-node-lease"] {
-        let mut object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}, "status": {"phase": "Active"}});
-        if name == "kube-system" {
-            object["metadata"]["uid"] = json!(cluster.uid);
-        }
-        objects::create(&mut cluster.store, object);
-    }
-    for index in 0..nodes {
-        objects::create(
-            &mut cluster.store,
-            json!({
-                "apiVersion": "v1", "kind": "Node",
-                "metadata": {"name": format!("gke-{}-default-pool-{index}", cluster.name), "labels": {
-                    "kubernetes.io/hostname": format!("gke-{}-default-pool-{index}", cluster.name),
-                    "cloud.google.com/gke-nodepool": "default-pool",
-                    "topology.kubernetes.io/zone": cluster.location,
-                }},
-                "spec": {"podCIDR": cluster.pod_cidr},
-                "status": {
-                    "addresses": [{"type": "InternalIP", "address": format!("10.200.{k}.{}", 10 + index)}],
-                    "conditions": [{"type": "Ready", "status": "True"}],
-                },
-            }),
-        );
-    }
-    objects::create(
-        &mut cluster.store,
-        json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": {"name": "kube-dns", "namespace": "kube-system", "labels": {"addonmanager.kubernetes.io/mode": "EnsureExists"}},
-        }),
-    );
-    objects::create(
-        &mut cluster.store,
-        json!({
-            "apiVersion": "apps/v1", "kind": "Deployment",
-            "metadata": {"name": "kube-dns", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}},
-            "spec": {
-                "replicas": 2,
-                "selector": {"matchLabels": {"k8s-app": "kube-dns"}},
-                "template": {
-                    "metadata": {"labels": {"k8s-app": "kube-dns"}},
-                    "spec": {"containers": [{"name": "kubedns", "image": "gke.gcr.io/k8s-dns-kube-dns:1.23.0"}]},
-                },
-            },
-        }),
-    );
-    objects::create(
-        &mut cluster.store,
-        json!({
-            "apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": "kube-dns", "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}},
-            "spec": {"selector": {"k8s-app": "kube-dns"}, "clusterIP": "34.118.224.10", "ports": [
-                {"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
-            ]},
-        }),
-    );
+    world.webapps.forget_cluster(uid);
 }
 
 /// A CA of its own for each cluster, and the API server's certificate for loopback.

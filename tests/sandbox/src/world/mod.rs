@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use cluster::{provision_cluster, remove_cluster};
+pub use cluster::{add_cluster, provision_cluster, remove_cluster};
 pub use dial::dial;
 use kubelet::Process;
 use options::Options;
@@ -58,6 +58,8 @@ pub struct World {
     pub faults: Vec<faults::FaultSpec>,
     /// Calls so far.
     pub calls: Vec<calls::Call>,
+    /// Disks that outlived their cluster.
+    pub orphans: Vec<String>,
     /// Clusters made so far: their address ranges are never used twice.
     pub(crate) serial: u8,
 }
@@ -90,8 +92,6 @@ pub struct Cluster {
     pub endpoint: String,
     /// The CA that signed the API server's certificate.
     pub ca_pem: String,
-    /// Pod addresses handed out so far.
-    pub(crate) addresses: u32,
 }
 
 /// Whether a cluster runs and who reaches it.
@@ -145,6 +145,7 @@ impl World {
             ledger: workload::Ledger::default(),
             faults: Vec::new(),
             calls: Vec::new(),
+            orphans: Vec::new(),
             serial: 0,
         }
     }

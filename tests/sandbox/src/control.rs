@@ -1,0 +1,233 @@
+//! The control API: break things, run clients, ask the oracle. Plain JSON on its own loopback port.
+
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::world::faults::FaultSpec;
+use crate::world::kubelet::{self, Role};
+use crate::world::{Power, Shared, World};
+use crate::{audit, workload};
+
+/// All routes.
+pub fn router(shared: Shared) -> axum::Router {
+    axum::Router::new()
+        .route("/status", get(status))
+        .route("/regions/{cluster}/lose", post(lose))
+        .route("/regions/{cluster}/return", post(bring_back))
+        .route("/brokers/{id}/kill", post(kill))
+        .route("/brokers/{id}/revive", post(revive))
+        .route("/faults", post(fault).get(faults).delete(clear_faults))
+        .route("/calls", get(calls).delete(clear_calls))
+        .route("/workload", post(run_workload))
+        .route("/audit", get(run_audit))
+        .route("/leftovers", get(show_leftovers))
+        .with_state(shared)
+}
+
+type Answer = Result<Json<Value>, Response>;
+
+fn unknown(what: &str) -> Response {
+    (StatusCode::NOT_FOUND, Json(json!({"message": format!("no {what}")}))).into_response()
+}
+
+async fn status(State(shared): State<Shared>) -> Json<Value> {
+    Json(describe(&shared.lock()))
+}
+
+/// The world in short: clusters, brokers, partitions, stores.
+pub fn describe(world: &World) -> Value {
+    let clusters: Vec<Value> = world
+        .clusters
+        .values()
+        .map(|cluster| {
+            json!({"uid": cluster.uid, "project": cluster.project, "location": cluster.location, "name": cluster.name,
+                "power": format!("{:?}", cluster.power), "endpoint": cluster.endpoint, "podCidr": cluster.pod_cidr, "nodeTags": cluster.node_tags})
+        })
+        .collect();
+    let engine = &world.zeebe;
+    let brokers: Vec<Value> = engine
+        .brokers
+        .iter()
+        .map(|(pod, broker)| {
+            let cluster = world.clusters.get(&broker.node.host.cluster).map(|cluster| cluster.name.as_str()).unwrap_or_default();
+            let version = engine.config_of(broker).map(|config| config.version);
+            json!({"id": broker.id, "cluster": cluster, "namespace": broker.node.namespace, "pod": broker.node.pod, "ready": engine.is_ready(pod),
+                "configuration": version, "partitions": engine.partitions_json(pod)})
+        })
+        .collect();
+    let stores: Vec<Value> = world
+        .stores
+        .nodes
+        .iter()
+        .map(|(pod, node)| {
+            let indices: serde_json::Map<String, Value> =
+                world.stores.data(pod).into_iter().flat_map(|data| &data.indices).map(|(name, index)| (name.clone(), json!(index.docs.len()))).collect();
+            json!({"namespace": node.namespace, "pod": node.pod, "indices": indices, "hasKey": node.credentials.is_some()})
+        })
+        .collect();
+    let pods: Vec<Value> = world
+        .processes
+        .values()
+        .map(|process| json!({"namespace": process.namespace, "pod": process.pod, "stage": format!("{:?}", process.stage), "waitingFor": process.waiting_for}))
+        .collect();
+    json!({"clusters": clusters, "brokers": brokers, "stores": stores, "pods": pods, "violations": engine.violations.found,
+        "membership": engine.brokers.values().filter_map(|broker| engine.config_of(broker)).max_by_key(|config| config.version).map(|config| config.json())})
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Lose {
+    mode: Option<String>,
+}
+
+async fn lose(State(shared): State<Shared>, Path(cluster): Path<String>, body: Option<Json<Lose>>) -> Answer {
+    let mode = body.and_then(|Json(body)| body.mode).unwrap_or_else(|| "crash".into());
+    let power = match mode.as_str() {
+        "crash" => Power::Lost { hang: false },
+        "hang" => Power::Lost { hang: true },
+        "network" => Power::Isolated,
+        other => return Err(unknown(&format!("mode {other}: crash, hang or network"))),
+    };
+    if shared.lock().set_power(&cluster, power) { Ok(Json(json!({"cluster": cluster, "power": format!("{power:?}")}))) } else { Err(unknown(&format!("cluster {cluster}"))) }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Return {
+    disks: Option<String>,
+}
+
+async fn bring_back(State(shared): State<Shared>, Path(cluster): Path<String>, body: Option<Json<Return>>) -> Answer {
+    let empty = body.and_then(|Json(body)| body.disks).is_some_and(|disks| disks == "empty");
+    let mut world = shared.lock();
+    if empty {
+        world.wipe_disks(&cluster);
+    }
+    if world.set_power(&cluster, Power::Up) { Ok(Json(json!({"cluster": cluster, "power": "Up"}))) } else { Err(unknown(&format!("cluster {cluster}"))) }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Kill {
+    stay_down: bool,
+    wipe: bool,
+}
+
+async fn kill(State(shared): State<Shared>, Path(id): Path<u32>, body: Option<Json<Kill>>) -> Answer {
+    let Json(options) = body.unwrap_or_default();
+    let mut world = shared.lock();
+    if world.kill_broker(id, options.stay_down, options.wipe) { Ok(Json(json!({"killed": id}))) } else { Err(unknown(&format!("running broker {id}"))) }
+}
+
+async fn revive(State(shared): State<Shared>) -> Json<Value> {
+    shared.lock().revive_all();
+    Json(json!({}))
+}
+
+async fn fault(State(shared): State<Shared>, Json(spec): Json<FaultSpec>) -> Json<Value> {
+    shared.lock().faults.push(spec);
+    Json(json!({}))
+}
+
+async fn faults(State(shared): State<Shared>) -> Json<Value> {
+    Json(json!(shared.lock().faults))
+}
+
+async fn clear_faults(State(shared): State<Shared>) -> Json<Value> {
+    shared.lock().faults.clear();
+    Json(json!({}))
+}
+
+async fn calls(State(shared): State<Shared>) -> Json<Value> {
+    Json(json!(shared.lock().calls))
+}
+
+async fn clear_calls(State(shared): State<Shared>) -> Json<Value> {
+    shared.lock().calls.clear();
+    Json(json!({}))
+}
+
+async fn run_workload(State(shared): State<Shared>, body: Option<Json<workload::Workload>>) -> Json<Value> {
+    let Json(workload) = body.unwrap_or_default();
+    Json(json!(workload::run(&shared, &workload).await))
+}
+
+async fn run_audit(State(shared): State<Shared>) -> Json<Value> {
+    Json(json!(audit::audit(&shared.lock())))
+}
+
+async fn show_leftovers(State(shared): State<Shared>) -> Json<Value> {
+    Json(leftovers(&shared.lock()))
+}
+
+/// Everything that costs money or is in somebody's way.
+pub fn leftovers(world: &World) -> Value {
+    let clusters: Vec<&String> = world.gcp.gke.keys().collect();
+    let mut disks = Vec::new();
+    let mut addresses = Vec::new();
+    for cluster in world.clusters.values() {
+        disks.extend(cluster.store.disks().into_iter().map(|disk| format!("{}/{}", cluster.name, disk.name)));
+        addresses.extend(cluster.store.load_balancers().into_iter().map(|(namespace, service, ip)| format!("{}/{namespace}/{service} {ip}", cluster.name)));
+    }
+    disks.extend(world.orphans.iter().cloned());
+    let rules: Vec<&String> = world.gcp.firewalls.keys().collect();
+    let buckets: Vec<&String> = world.gcp.buckets.keys().collect();
+    let accounts: Vec<&String> = world.gcp.accounts.keys().collect();
+    json!({"clusters": clusters, "firewalls": rules, "buckets": buckets, "serviceAccounts": accounts, "disks": disks, "loadBalancers": addresses})
+}
+
+impl World {
+    fn uid_of(&self, cluster: &str) -> Option<String> {
+        self.cluster(cluster).map(|cluster| cluster.uid.clone())
+    }
+
+    /// Loses or brings back a cluster, by UID or name.
+    pub fn set_power(&mut self, cluster: &str, power: Power) -> bool {
+        let Some(uid) = self.uid_of(cluster) else { return false };
+        if let Some(cluster) = self.clusters.get_mut(&uid) {
+            cluster.power = power;
+        }
+        if !power.runs() {
+            let pods: Vec<String> = self.processes.iter().filter(|(_, process)| process.cluster == uid).map(|(pod, _)| pod.clone()).collect();
+            for pod in pods {
+                kubelet::stop(self, &pod);
+                self.processes.remove(&pod);
+            }
+        }
+        true
+    }
+
+    /// Empties the disks of all brokers and stores of a cluster.
+    pub fn wipe_disks(&mut self, cluster: &str) {
+        let Some(uid) = self.uid_of(cluster) else { return };
+        self.zeebe.disks.retain(|_, disk| disk.cluster != uid);
+        self.stores.disks.retain(|_, data| data.cluster != uid);
+    }
+
+    /// Kills a broker by id.
+    pub fn kill_broker(&mut self, id: u32, stay_down: bool, wipe: bool) -> bool {
+        let Some((pod, disk)) = self.zeebe.brokers.iter().find(|(_, broker)| broker.id == id).map(|(pod, broker)| (pod.clone(), broker.disk.clone())) else {
+            return false;
+        };
+        if wipe {
+            self.zeebe.stop(&pod);
+            self.zeebe.disks.remove(&disk);
+        }
+        kubelet::kill(self, &pod, stay_down, Instant::now())
+    }
+
+    /// Lets all brokers start again that were killed for good.
+    pub fn revive_all(&mut self) {
+        let pods: Vec<String> = self.processes.iter().filter(|(_, process)| process.role == Role::Broker).map(|(pod, _)| pod.clone()).collect();
+        for pod in pods {
+            kubelet::revive(self, &pod, Instant::now());
+        }
+    }
+}

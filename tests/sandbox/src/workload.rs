@@ -1,0 +1,178 @@
+//! Clients and workers, with a log of their own: what was acknowledged, refused or left in doubt, by unique key. The audit believes this log, not the stores.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::world::Shared;
+use crate::zeebe::commands::{Command, Outcome};
+
+/// What a client knows of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Answer {
+    /// The gateway said yes; the key of the instance.
+    Acknowledged(i64),
+    /// The gateway said no.
+    Refused,
+    /// No answer: it may be done or not.
+    Ambiguous,
+}
+
+/// The log of all clients and workers.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// Requests by the client's unique key.
+    pub requests: BTreeMap<String, Answer>,
+    /// How often a worker did the work of an instance.
+    pub side_effects: BTreeMap<i64, u32>,
+    /// Instances whose completion was acknowledged to a worker.
+    pub completed: BTreeSet<i64>,
+    serial: u64,
+}
+
+/// What a workload does.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Workload {
+    /// Instances to start.
+    pub instances: usize,
+    /// Whether workers complete the jobs.
+    pub work: bool,
+    /// How long a client waits for an answer, in milliseconds.
+    pub timeout_ms: u64,
+    /// How many requests are under way at once.
+    pub concurrency: usize,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self { instances: 20, work: true, timeout_ms: 2000, concurrency: 20 }
+    }
+}
+
+/// Counts of one workload.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Started for sure.
+    pub acknowledged: usize,
+    /// Refused.
+    pub refused: usize,
+    /// In doubt.
+    pub ambiguous: usize,
+    /// Completed for sure.
+    pub completed: usize,
+    /// Gateways that took part.
+    pub gateways: usize,
+}
+
+/// Runs a workload through the gateways of all running clusters.
+pub async fn run(shared: &Shared, workload: &Workload) -> Report {
+    let mut report = Report { gateways: gateways(shared).len(), ..Report::default() };
+    let mut started = BTreeSet::new();
+    let mut left = workload.instances;
+    while left > 0 {
+        let batch = left.min(workload.concurrency.max(1));
+        left -= batch;
+        let commands: Vec<(String, Command)> = {
+            let ledger = &mut shared.lock().ledger;
+            (0..batch)
+                .map(|_| {
+                    ledger.serial += 1;
+                    let business = format!("order-{}", ledger.serial);
+                    (business.clone(), Command::Create { business })
+                })
+                .collect()
+        };
+        for (business, answer) in call(shared, commands, workload.timeout_ms).await {
+            match answer {
+                Answer::Acknowledged(key) => {
+                    report.acknowledged += 1;
+                    started.insert(key);
+                }
+                Answer::Refused => report.refused += 1,
+                Answer::Ambiguous => report.ambiguous += 1,
+            }
+            shared.lock().ledger.requests.insert(business, answer);
+        }
+    }
+    if workload.work {
+        report.completed = work(shared, &started, workload.timeout_ms).await;
+    }
+    report
+}
+
+/// Gateways that a client can reach: those that run, one after the other.
+fn gateways(shared: &Shared) -> Vec<String> {
+    shared.lock().zeebe.gateways.keys().cloned().collect()
+}
+
+async fn call(shared: &Shared, commands: Vec<(String, Command)>, timeout_ms: u64) -> Vec<(String, Answer)> {
+    let gateways = gateways(shared);
+    let mut answers = Vec::new();
+    let mut waiting = Vec::new();
+    for (index, (name, command)) in commands.into_iter().enumerate() {
+        let Some(gateway) = (!gateways.is_empty()).then(|| &gateways[index % gateways.len()]) else {
+            answers.push((name, Answer::Refused));
+            continue;
+        };
+        match shared.lock().zeebe.submit(gateway, &command) {
+            Ok(ticket) => waiting.push((name, ticket)),
+            Err(_) => answers.push((name, Answer::Refused)),
+        }
+    }
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(timeout_ms);
+    while !waiting.is_empty() {
+        let late = tokio::time::Instant::now() >= deadline;
+        {
+            let engine = &mut shared.lock().zeebe;
+            waiting.retain(|(name, ticket)| {
+                let answer = match engine.outcome(*ticket) {
+                    Outcome::Done(key) => Answer::Acknowledged(key),
+                    Outcome::NotFound(_) => Answer::Refused,
+                    Outcome::InDoubt => Answer::Ambiguous,
+                    Outcome::Pending if late => Answer::Ambiguous,
+                    Outcome::Pending => return true,
+                };
+                engine.forget(*ticket);
+                answers.push((name.clone(), answer));
+                false
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    answers
+}
+
+/// A worker on each gateway completes what it gets, until the started instances are done or time is over.
+async fn work(shared: &Shared, started: &BTreeSet<i64>, timeout_ms: u64) -> usize {
+    let deadline = tokio::time::Instant::now() + Duration::from_millis(timeout_ms);
+    loop {
+        let done = {
+            let ledger = &shared.lock().ledger;
+            started.iter().filter(|key| ledger.completed.contains(key)).count()
+        };
+        if done == started.len() || tokio::time::Instant::now() >= deadline {
+            return done;
+        }
+        let mut commands = Vec::new();
+        for gateway in gateways(shared) {
+            let mut world = shared.lock();
+            for (job, instance) in world.zeebe.activate_jobs(&gateway, 50, 5000) {
+                // the side effect comes before the completion: it may happen twice, never not at all
+                *world.ledger.side_effects.entry(instance).or_default() += 1;
+                commands.push((instance.to_string(), Command::Complete { job }));
+            }
+        }
+        let idle = commands.is_empty();
+        for (instance, answer) in call(shared, commands, timeout_ms).await {
+            if let (Answer::Acknowledged(_), Ok(instance)) = (answer, instance.parse()) {
+                shared.lock().ledger.completed.insert(instance);
+            }
+        }
+        if idle {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
