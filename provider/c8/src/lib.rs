@@ -15,7 +15,7 @@
 //! its living half and warns); key material in anything but a Secret.
 
 pub mod dns_chain;
-//pub mod es_backup_repo;
+pub mod es_backup_repo;
 pub mod firewall;
 pub mod installation;
 pub mod provider;
@@ -31,5 +31,5 @@ pub fn server() -> Server<provider::C8Provider> {
     Server::new(ADDRESS, env!("CARGO_PKG_VERSION"), provider::C8Provider)
         .resource(dns_chain::DnsChainResource)
         .resource(firewall::FirewallResource)
-        //.resource(es_backup_repo::EsBackupRepoResource)
+        .resource(es_backup_repo::EsBackupRepoResource)
 }

@@ -1,5 +1,78 @@
-//! tmp
-pub mod cloud;
+//! `c8_es_backup_repo`: the snapshot repository through which a fail-back copies the search store (dual-region.md 6).
+//!
+//! - [`names`]: derived names, and rules for those that the user chooses;
+//! - [`plan`]: validation, and what is known before apply;
+//! - `cloud`: bucket, service account, IAM, keys;
+//! - [`key`]: which key is kept;
+//! - `store`: the Secret and the registered repositories of one region;
+//! - `converge`: all of it, in order.
+//!
+//! The key goes from Google to the Secrets and nowhere else: not into state, plan, diagnostics or logs.
+
+mod cloud;
+mod converge;
 pub mod key;
 pub mod names;
 pub mod plan;
+mod store;
+
+use std::time::Duration;
+
+use c8_schemas::EsBackupRepo;
+use serde::{Deserialize, Serialize};
+use terraform_plugin::{Apply, Change, Context, Delete, Diagnostics, Fault, Resource};
+
+use crate::provider::C8;
+
+/// The resource.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EsBackupRepoResource;
+
+/// What the last read saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// What is not as it should be and can be repaired now; one sentence each.
+    #[serde(default)]
+    pub drift: Vec<String>,
+}
+
+impl Resource for EsBackupRepoResource {
+    type Model = EsBackupRepo;
+    type Client = C8;
+    type Observation = Observation;
+    type Intent = ();
+
+    const NAME: &'static str = "c8_es_backup_repo";
+    const CREATE_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+    const UPDATE_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+    const DELETE_TIMEOUT: Duration = Duration::from_secs(20 * 60);
+
+    fn validate(&self, config: &EsBackupRepo, diags: &mut Diagnostics) {
+        plan::validate(config, diags);
+    }
+
+    fn plan(&self, change: &mut Change<Self>) {
+        plan::plan(change);
+    }
+
+    async fn read(
+        &self,
+        ctx: &Context<C8>,
+        prior: EsBackupRepo,
+        _: Option<Observation>,
+    ) -> Result<Option<(EsBackupRepo, Observation)>, Fault> {
+        Ok(converge::look(ctx, prior).await)
+    }
+
+    async fn create(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(EsBackupRepo, Observation), Fault> {
+        converge::converge(ctx, apply).await
+    }
+
+    async fn update(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(EsBackupRepo, Observation), Fault> {
+        converge::converge(ctx, apply).await
+    }
+
+    async fn delete(&self, ctx: &Context<C8>, delete: Delete<Self>) -> Result<(), Fault> {
+        converge::remove(ctx, &delete.prior).await
+    }
+}
