@@ -21,6 +21,7 @@ pub mod elasticsearch;
 pub mod gcp;
 pub mod kubernetes;
 mod secret;
+mod tls;
 mod wait;
 pub mod zeebe;
 

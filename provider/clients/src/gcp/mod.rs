@@ -87,11 +87,17 @@ struct Inner {
 impl Gcp {
     /// Stores the configuration.
     pub fn new(config: GcpConfig) -> Self {
+        crate::tls::ensure_provider();
         let tokens = TokenSource::new(config.access_token.clone(), config.credentials.clone());
-        let cell = OnceCell::new;
-        Self {
-            inner: Arc::new(Inner { config, tokens, container: cell(), compute: OnceCell::new(), storage: OnceCell::new(), iam: OnceCell::new() }),
-        }
+        let inner = Inner {
+            config,
+            tokens,
+            container: OnceCell::new(),
+            compute: OnceCell::new(),
+            storage: OnceCell::new(),
+            iam: OnceCell::new(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// The project of the provider block.

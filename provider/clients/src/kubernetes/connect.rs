@@ -48,6 +48,7 @@ impl Kubernetes {
 
     /// A context of a kubeconfig file; `None` is its current one.
     pub async fn from_kubeconfig(path: impl AsRef<Path>, context: Option<&str>) -> Result<Self, Error> {
+        crate::tls::ensure_provider();
         let path = path.as_ref();
         let invalid = |message: String| Error::Config { message: format!("kubeconfig {}: {message}", path.display()) };
         let text = tokio::fs::read_to_string(path).await.map_err(|error| invalid(error.to_string()))?;
