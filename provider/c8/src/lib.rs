@@ -7,18 +7,24 @@
 //! |---|---|
 //! | [`provider`] | provider block → [`provider::C8`]: clients, made on first use; who answers, asked once a refresh |
 //! | [`installation`] | two regions, resolved from the references that a resource gets |
+//! | [`region`] | `c8_region` |
 //! | [`dns_chain`] | `c8_dns_chain` |
 //! | [`firewall`] | `c8_firewall` |
 //! | [`es_backup_repo`] | `c8_es_backup_repo` |
+//! | [`failover`] | `c8_failover` |
+//! | [`data`] | data sources |
 //!
 //! What must never happen: a plan that looks at the world; an apply that fails because the peer is unreachable (it does
 //! its living half and warns); key material in anything but a Secret.
 
+pub mod data;
 pub mod dns_chain;
 pub mod es_backup_repo;
+pub mod failover;
 pub mod firewall;
 pub mod installation;
 pub mod provider;
+pub mod region;
 
 use terraform_plugin::Server;
 
@@ -29,7 +35,10 @@ pub const ADDRESS: &str = "registry.terraform.io/camunda-community-hub/c8";
 #[must_use]
 pub fn server() -> Server<provider::C8Provider> {
     Server::new(ADDRESS, env!("CARGO_PKG_VERSION"), provider::C8Provider)
+        .resource(region::RegionResource)
         .resource(dns_chain::DnsChainResource)
         .resource(firewall::FirewallResource)
         .resource(es_backup_repo::EsBackupRepoResource)
+        .resource(failover::Failover)
+        .data_source(data::DrStateSource)
 }

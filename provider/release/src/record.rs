@@ -1,7 +1,8 @@
 //! The DR record: ConfigMap `c8-dr`, JSON under the key `record`, in every living region.
 //!
 //! `c8_failover` writes it; `c8_region` reads it to decide between a first installation and a hold, and
-//! before it deletes anything. This is the part that both need; whatever else the writer put there is kept as it is.
+//! before it deletes anything. Both use this shape. Fields that a newer provider added are kept as
+//! they are.
 
 use std::collections::BTreeMap;
 
@@ -54,6 +55,21 @@ pub struct Record {
     /// Cluster UID (UID of the namespace kube-system) by region id.
     #[serde(default)]
     pub cluster_uids: BTreeMap<String, String>,
+    /// PVC UID by broker id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pvc_uids: BTreeMap<String, String>,
+    /// Pod and node ranges by region id, as last seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ranges: BTreeMap<String, Vec<String>>,
+    /// Node tags by region id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, Vec<String>>,
+    /// Camunda version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// When the installation was last seen healthy, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_healthy: Option<String>,
     /// Whatever else a writer has put here.
     #[serde(flatten)]
     pub extra: BTreeMap<String, serde_json::Value>,

@@ -1,0 +1,93 @@
+//! `c8_region`: the cluster of a region and what of Camunda runs in it.
+//!
+//! - [`setup`]: the model → what the region is made of;
+//! - [`plan`]: pure; postpones what would hurt, refuses what can't be done;
+//! - `read`: keeps the state of a region that can't be seen; [`phase`]: what it calls it;
+//! - `cluster`, `install`, `apply`: cluster created, adopted or found; mode decided; release applied; store green;
+//! - `delete`: release, disks, namespace, cluster; `import`: a state without contact;
+//! - `live`: what can be seen of a region, its record and its peer.
+//!
+//! What must never happen: a tainted region (Terraform would destroy it, disks and all); a region that vanishes from the
+//! state because it is lost; brokers that start beside living ones on empty disks, because a rebuilt region took itself
+//! for a first installation.
+
+mod apply;
+mod cluster;
+mod delete;
+mod import;
+mod install;
+mod live;
+pub mod phase;
+pub mod plan;
+mod read;
+pub mod setup;
+
+use std::time::Duration;
+
+use c8_schemas::Region;
+use serde::{Deserialize, Serialize};
+use terraform_plugin::{Apply, Change, Context, Delete, Diagnostics, Fault, Resource};
+
+use crate::provider::C8;
+
+/// The resource.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RegionResource;
+
+/// What the last read saw.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The other region is lost or unreachable.
+    #[serde(default)]
+    pub peer_in_trouble: bool,
+    /// The region's disks, by the cloud's names, to be named when the cluster can't be asked any more.
+    #[serde(default)]
+    pub disks: Vec<String>,
+}
+
+impl Resource for RegionResource {
+    type Model = Region;
+    type Client = C8;
+    type Observation = Observation;
+    type Intent = ();
+
+    const NAME: &'static str = "c8_region";
+    const CREATE_TIMEOUT: Duration = Duration::from_secs(45 * 60);
+    const UPDATE_TIMEOUT: Duration = Duration::from_secs(45 * 60);
+    const DELETE_TIMEOUT: Duration = Duration::from_secs(45 * 60);
+
+    fn validate(&self, config: &Region, diags: &mut Diagnostics) {
+        if let Err(setup::SetupError::Invalid(found)) = setup::Setup::of(config) {
+            diags.extend(found);
+        }
+    }
+
+    fn plan(&self, change: &mut Change<Self>) {
+        plan::plan(change);
+    }
+
+    async fn read(
+        &self,
+        ctx: &Context<C8>,
+        prior: Region,
+        _: Option<Observation>,
+    ) -> Result<Option<(Region, Observation)>, Fault> {
+        read::read(ctx, prior).await
+    }
+
+    async fn create(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(Region, Observation), Fault> {
+        apply::create(ctx, apply).await
+    }
+
+    async fn update(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(Region, Observation), Fault> {
+        apply::update(ctx, apply).await
+    }
+
+    async fn delete(&self, ctx: &Context<C8>, delete: Delete<Self>) -> Result<(), Fault> {
+        delete::delete(ctx, delete).await
+    }
+
+    fn import(&self, id: &str) -> Result<Region, Fault> {
+        import::import(id)
+    }
+}
