@@ -28,16 +28,16 @@ use terraform_plugin::{
 
 /// A provider of notes.
 #[derive(Clone, Debug, Default, PartialEq, Model)]
-struct Config {
+pub(crate) struct Config {
     /// Where the notes lie.
     #[tf(required)]
     directory: Attr<String>,
 }
 
-struct Tiny;
+pub(crate) struct Tiny;
 
 /// Where the notes lie; none while Terraform doesn't know yet.
-struct Notes(Option<PathBuf>);
+pub(crate) struct Notes(Option<PathBuf>);
 
 impl Notes {
     fn file(&self, name: &str) -> Result<PathBuf, Fault> {
@@ -208,7 +208,7 @@ struct Count {
     prefix: Attr<String>,
     /// How many there are.
     #[tf(computed)]
-    count: Attr<i64>,
+    total: Attr<i64>,
     /// Their names, in order.
     #[tf(computed)]
     names: Attr<Vec<String>>,
@@ -234,7 +234,7 @@ impl DataSource for CountSource {
             }
         }
         names.sort();
-        config.count = i64::try_from(names.len()).unwrap_or(i64::MAX).into();
+        config.total = i64::try_from(names.len()).unwrap_or(i64::MAX).into();
         config.names = names.into();
         Ok(config)
     }
@@ -265,12 +265,14 @@ fn unusable(file: &FilePath, error: &io::Error) -> Fault {
     Fault::new("Unusable file", format!("`{}`: {error}.", file.display()))
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+pub(crate) fn server() -> Server<Tiny> {
     Server::new("registry.terraform.io/acme/tiny", env!("CARGO_PKG_VERSION"), Tiny)
         .resource(NoteResource)
         .data_source(CountSource)
         .grace(Duration::from_secs(2))
-        .serve()
-        .await
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    server().serve().await
 }

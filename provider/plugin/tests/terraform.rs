@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[allow(dead_code, reason = "only its schemas are wanted here")]
+#[path = "../examples/tiny.rs"]
+mod example;
 mod tiny;
 
 use std::{
@@ -154,6 +157,20 @@ fn the_life_of_a_resource() {
 
     space.ok(&["destroy", "-auto-approve", "-no-color"]);
     assert_eq!(fs::read_dir(&notes).unwrap().count(), 0);
+}
+
+#[test]
+fn schemas_as_data_are_what_terraform_sees() {
+    let space = Workspace::new();
+    space.note("milk", "buy some");
+    let text = space.ok(&["providers", "schema", "-json"]);
+    let seen: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let (_, tiny) = seen["provider_schemas"].as_object().unwrap().iter().next().unwrap();
+    let ours = example::server().schemas();
+    assert_eq!(ours.problems(), [""; 0]);
+    for (name, ours) in ours.to_json().as_object().unwrap() {
+        assert_eq!(&tiny[name], ours, "{name}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@
 
 use super::{
     check,
-    erased::{Call, Registered, title},
+    erased::{Call, Registered, advice, title},
     guard::{Limits, limited},
     private::Private,
     read::remember,
@@ -46,7 +46,8 @@ pub(crate) async fn apply<R: Resource>(
         _ => Operation::Update,
     };
     let model = if operation == Operation::Delete { &request.prior } else { &request.planned };
-    let (ctx, limits) = call.start(title(operation, R::NAME), operation.timeout::<R>(model));
+    let (ctx, limits) =
+        call.start(title(operation, R::NAME), advice(operation, registered.block()), operation.timeout::<R>(model));
     let save = Saver::<R>::default();
     let ended = match operation {
         Operation::Delete => delete(registered, &ctx, &limits, &request, save.clone()).await,

@@ -2,7 +2,7 @@
 
 use super::{
     check,
-    erased::{Call, Registered},
+    erased::{Call, READ_ADVICE, Registered},
     guard::limited,
 };
 use crate::{DataSource, Diagnostics, Model, Value};
@@ -12,7 +12,7 @@ pub(crate) async fn read<D: DataSource>(
     call: Call<D::Client>,
     config: Value,
 ) -> (Value, Diagnostics) {
-    let (ctx, limits) = call.start(format!("Reading `{}`", D::NAME), D::READ_TIMEOUT);
+    let (ctx, limits) = call.start(format!("Reading `{}`", D::NAME), READ_ADVICE, D::READ_TIMEOUT);
     let seen = limited(&limits, async {
         let config = D::Model::decode(&config)?;
         let state = registered.inner.read(&ctx, config).await?.encode();

@@ -3,7 +3,10 @@
 //! On this side of the face everything is a [`Value`]; on the other side everything is the author's model. The files beside this
 //! one hold what happens in between, one operation each.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -30,9 +33,10 @@ pub(crate) struct Call<C> {
 
 impl<C> Call<C> {
     /// The author's view of the call and ours.
-    pub(crate) fn start(self, what: String, timeout: Duration) -> (Context<C>, Limits) {
+    pub(crate) fn start(self, what: String, advice: &'static str, timeout: Duration) -> (Context<C>, Limits) {
         let ctx = Context::with_cancel(self.client, timeout, self.cancel);
-        let limits = Limits { what, timeout, deadline: ctx.deadline, cancel: ctx.cancel.clone(), grace: self.grace };
+        let limits =
+            Limits { what, advice, timeout, deadline: ctx.deadline, cancel: ctx.cancel.clone(), grace: self.grace };
         (ctx, limits)
     }
 }
@@ -54,13 +58,17 @@ pub(crate) trait ErasedDataSource<C>: Send + Sync {
     fn read(&self, call: Call<C>, config: Value) -> BoxFuture<'_, (Value, Diagnostics)>;
 }
 
-/// A resource with its schema, which is made once.
+/// A resource or data source with its schema, which is made when it is first needed: most processes need one or two of all.
 pub(crate) struct Registered<R> {
     pub(crate) inner: R,
-    pub(crate) schema: Schema,
+    schema: LazyLock<Schema>,
 }
 
 impl<R> Registered<R> {
+    pub(crate) fn new(inner: R, schema: fn() -> Schema) -> Self {
+        Self { inner, schema: LazyLock::new(schema) }
+    }
+
     pub(crate) fn block(&self) -> &Block {
         &self.schema.block
     }
@@ -122,6 +130,21 @@ pub(crate) fn title(operation: Operation, name: &str) -> String {
     };
     format!("The {verb} of `{name}`")
 }
+
+/// What the user can do when the operation didn't end.
+pub(crate) fn advice(operation: Operation, block: &Block) -> &'static str {
+    match (operation, block.block(timeouts::BLOCK)) {
+        (Operation::Read, None) => READ_ADVICE,
+        (Operation::Read, Some(_)) => "Run the command again, or allow more time in the `timeouts` block.",
+        (_, None) => "What is known of its result was saved. Run `terraform apply` to go on.",
+        (_, Some(_)) => {
+            "What is known of its result was saved. Run `terraform apply` to go on, or allow more time in the `timeouts` block."
+        }
+    }
+}
+
+/// What the user can do when a look at the world didn't end.
+pub(crate) const READ_ADVICE: &str = "Run the command again.";
 
 /// What the schema alone says about a configuration.
 pub(crate) fn checked(block: &Block, config: &Value) -> Diagnostics {

@@ -17,6 +17,8 @@ use crate::{Fault, format_duration, wire::panic};
 pub(crate) struct Limits {
     /// What it is called in messages: "The creation of `c8_region`".
     pub(crate) what: String,
+    /// What the user can do when it didn't end.
+    pub(crate) advice: &'static str,
     /// The time it was given, for the message.
     pub(crate) timeout: Duration,
     pub(crate) deadline: Instant,
@@ -34,19 +36,11 @@ pub(crate) async fn limited<T>(limits: &Limits, call: impl Future<Output = Resul
         ended = &mut call => ended.unwrap_or_else(|payload| Err(panicked(payload.as_ref()))),
         () = sleep_until(limits.deadline + limits.grace) => Err(Fault::new(
             "Timed out",
-            format!(
-                "{} did not end within {}. What is known of its result was saved; run `terraform apply` again, or allow more \
-                 time in the `timeouts` block.",
-                limits.what,
-                format_duration(limits.timeout),
-            ),
+            format!("{} did not end within {}. {}", limits.what, format_duration(limits.timeout), limits.advice),
         )),
         () = stopped(limits) => Err(Fault::new(
             "Stopped",
-            format!(
-                "{} was stopped before it ended. What is known of its result was saved; run `terraform apply` to go on.",
-                limits.what
-            ),
+            format!("{} was stopped before it ended. {}", limits.what, limits.advice),
         )),
     }
 }
@@ -80,6 +74,7 @@ mod tests {
     fn limits(cancel: &CancellationToken) -> Limits {
         Limits {
             what: "The creation of `a_thing`".to_owned(),
+            advice: "Run it again.",
             timeout: Duration::from_millis(300),
             deadline: Instant::now() + Duration::from_millis(300),
             cancel: cancel.clone(),

@@ -30,6 +30,9 @@ mod rpc;
 mod schemas;
 mod upgrade;
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 
 pub use self::schemas::ProviderSchemas;
@@ -90,16 +93,16 @@ impl<P: Provider> Server<P> {
     /// Adds a resource.
     #[must_use]
     pub fn resource<R: Resource<Client = P::Client>>(mut self, resource: R) -> Self {
-        let schema = Schema { version: R::VERSION, block: R::Model::block() };
-        self.resources.insert(R::NAME, Arc::new(Registered { inner: resource, schema }));
+        let schema = || Schema { version: R::VERSION, block: R::Model::block() };
+        self.resources.insert(R::NAME, Arc::new(Registered::new(resource, schema)));
         self
     }
 
     /// Adds a data source.
     #[must_use]
     pub fn data_source<D: DataSource<Client = P::Client>>(mut self, data_source: D) -> Self {
-        let schema = Schema { version: 0, block: D::Model::block() };
-        self.data_sources.insert(D::NAME, Arc::new(Registered { inner: data_source, schema }));
+        let schema = || Schema { version: 0, block: D::Model::block() };
+        self.data_sources.insert(D::NAME, Arc::new(Registered::new(data_source, schema)));
         self
     }
 

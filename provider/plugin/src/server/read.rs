@@ -2,7 +2,7 @@
 
 use super::{
     check,
-    erased::{Call, Registered, title},
+    erased::{Call, Registered, advice, title},
     guard::limited,
     private::Private,
 };
@@ -26,7 +26,8 @@ pub(crate) async fn read<R: Resource>(
     request: ReadRequest,
 ) -> ReadResponse {
     let timeout = Operation::Read.timeout::<R>(&request.prior);
-    let (ctx, limits) = call.start(title(Operation::Read, R::NAME), timeout);
+    let (ctx, limits) =
+        call.start(title(Operation::Read, R::NAME), advice(Operation::Read, registered.block()), timeout);
     let seen = limited(&limits, async {
         let prior = R::Model::decode(&request.prior)?;
         let observation = Private::decode(&request.private).observation();

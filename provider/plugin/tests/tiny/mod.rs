@@ -3,12 +3,13 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, OnceLock},
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
@@ -31,19 +32,39 @@ use tokio::net::UnixStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
-/// The binary, built now if it is older than its sources: a filtered `cargo test` doesn't build examples.
+/// The binary. `cargo test` builds it, but not if it is asked for a single test file: then it is built here, if it is older than
+/// its sources.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        let tests = std::env::current_exe().unwrap();
+        let binary = tests.parent().unwrap().parent().unwrap().join("examples/tiny");
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let sources = ["src", "proto", "examples", "../plugin-derive/src"];
+        let changed = sources.iter().map(|directory| newest(&here.join(directory))).max().unwrap();
+        if fs::metadata(&binary).and_then(|file| file.modified()).is_ok_and(|built| built > changed) {
+            return binary;
+        }
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--package", "terraform-plugin", "--example", "tiny"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .current_dir(here)
             .status()
             .unwrap();
         assert!(built.success(), "`cargo build --example tiny` failed");
-        let tests = std::env::current_exe().unwrap();
-        tests.parent().unwrap().parent().unwrap().join("examples/tiny")
+        binary
     })
+}
+
+/// When a file in a directory was last changed.
+fn newest(directory: &Path) -> SystemTime {
+    let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
+    entries
+        .map(|entry| match entry.file_type().unwrap().is_dir() {
+            true => newest(&entry.path()),
+            false => entry.metadata().unwrap().modified().unwrap(),
+        })
+        .max()
+        .unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// A client certificate, as Terraform makes one for each process.
