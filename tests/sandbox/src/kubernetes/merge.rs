@@ -60,10 +60,10 @@ fn lay_items<'a>(kind: &Kind, lists: Lists, live: &[Value], config: &'a [Value],
     out
 }
 
-/// Removes these fields, deepest first, and what became empty by it.
+/// Removes these fields and what became empty by it. Outer ones first: an item whose key is gone could not be found any more.
 pub fn remove(kind: &Kind, object: &mut Value, paths: &BTreeSet<Path>) {
     let mut ordered: Vec<&Path> = paths.iter().collect();
-    ordered.sort_by_key(|path| std::cmp::Reverse(path.len()));
+    ordered.sort_by_key(|path| path.len());
     for path in ordered {
         cut(kind, object, path, &mut Vec::new());
     }
