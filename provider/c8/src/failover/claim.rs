@@ -28,7 +28,14 @@ pub fn name(group: &str, epoch: u64) -> String {
 ///
 /// # Errors
 /// Somebody decided otherwise, or the rule can't be made.
-pub async fn take(rules: &Firewalls, network: &str, group: &str, epoch: u64, lost: u32, wait: &Wait) -> Result<Decision, Fault> {
+pub async fn take(
+    rules: &Firewalls,
+    network: &str,
+    group: &str,
+    epoch: u64,
+    lost: u32,
+    wait: &Wait,
+) -> Result<Decision, Fault> {
     let name = name(group, epoch);
     let decision = Decision { lost, nonce: nonce() };
     let description = serde_json::to_string(&decision).unwrap_or_default();
@@ -91,7 +98,8 @@ fn number(name: &str, group: &str) -> Option<u64> {
 }
 
 fn nonce() -> String {
-    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map(|d| d.as_nanos()).unwrap_or_default();
+    let nanos =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map(|d| d.as_nanos()).unwrap_or_default();
     format!("{nanos:x}-{:x}", std::process::id())
 }
 

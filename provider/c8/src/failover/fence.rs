@@ -47,7 +47,9 @@ impl Line {
         let names = names(&self.group);
         let all_but_dns = || {
             let mut denied = vec![Ports::new("tcp", ["0-52", "54-65535"]), Ports::new("udp", ["0-52", "54-65535"])];
-            denied.extend(["icmp", "esp", "ah", "sctp", "ipip"].map(|protocol| Ports::new(protocol, Vec::<String>::new())));
+            denied.extend(
+                ["icmp", "esp", "ah", "sctp", "ipip"].map(|protocol| Ports::new(protocol, Vec::<String>::new())),
+            );
             denied
         };
         [
@@ -159,7 +161,8 @@ mod tests {
         assert_eq!((outgoing.source_ranges.len(), outgoing.destination_ranges.len()), (0, 1));
         for rule in [incoming, outgoing] {
             for protocol in ["tcp", "udp"] {
-                let denied = rule.denied.iter().find(|entry| entry.protocol == protocol).map(|entry| entry.ports.clone());
+                let denied =
+                    rule.denied.iter().find(|entry| entry.protocol == protocol).map(|entry| entry.ports.clone());
                 assert_eq!(denied, Some(vec!["0-52".to_owned(), "54-65535".to_owned()]));
             }
             assert!(rule.allowed.is_empty());

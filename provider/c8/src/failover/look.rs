@@ -104,8 +104,10 @@ async fn objects(at: &RegionAt, alive: &Alive, region: &mut Region) -> Release {
         Err(error) => Part::Unreachable(error.to_string()),
     };
     if let Ok(Some(map)) = mode {
-        let text = |key: &str| map.pointer(&format!("/data/{key}")).and_then(Value::as_str).unwrap_or_default().to_owned();
-        region.mode = Some(Mode { mode: text("mode"), hold: text("hold") == "true", web_apps: text("webapps") != "off" });
+        let text =
+            |key: &str| map.pointer(&format!("/data/{key}")).and_then(Value::as_str).unwrap_or_default().to_owned();
+        region.mode =
+            Some(Mode { mode: text("mode"), hold: text("hold") == "true", web_apps: text("webapps") != "off" });
     }
     for service in services.unwrap_or_default() {
         let id = name(&service).strip_prefix("c8-admit-").and_then(|id| id.parse().ok());

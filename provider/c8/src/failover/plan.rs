@@ -3,7 +3,7 @@
 //! Terraform plans again during apply, in another process; whatever came from a look at the world or from the clock would
 //! differ there.
 
-use c8_dr::{Goal, Observation, Step, State};
+use c8_dr::{Goal, Observation, State, Step};
 use c8_schemas::failover::Failover as Model;
 use serde::{Deserialize, Serialize};
 use terraform_plugin::{Attr, Change, Path};
@@ -92,11 +92,7 @@ fn plan_update(change: &mut Change<Failover>) {
     };
     let refusal = c8_dr::refuse(&observation, goal, declared.is_some(), repository);
     if let (Some(refusal), true) = (&refusal, switched) {
-        change.diags.error(
-            Path::root().attr("failover_active"),
-            refusal.summary.clone(),
-            refusal.detail.clone(),
-        );
+        change.diags.error(Path::root().attr("failover_active"), refusal.summary.clone(), refusal.detail.clone());
         return;
     }
     // what is refused is not planned either; without a switch there is nothing to refuse

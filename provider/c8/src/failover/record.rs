@@ -123,7 +123,8 @@ pub async fn write(
     living: &[(u8, &Kubernetes, &str)],
     change: impl FnOnce(&mut Record),
 ) -> Result<(Record, Vec<String>), Fault> {
-    let mut newest = read_all(installation, living).await?.into_iter().next().map(|(_, record)| record).unwrap_or_default();
+    let mut newest =
+        read_all(installation, living).await?.into_iter().next().map(|(_, record)| record).unwrap_or_default();
     newest.group.clone_from(&installation.group);
     newest.revision += 1;
     change(&mut newest);
@@ -169,7 +170,11 @@ mod tests {
 
     #[test]
     fn a_healthy_record_is_read_as_it_was_written() {
-        let mut o = Observation { at: 1_700_000_000, sizes: Some(c8_dr::Topology { cluster_size: 8, partition_count: 8, replication_factor: 4 }), ..Observation::default() };
+        let mut o = Observation {
+            at: 1_700_000_000,
+            sizes: Some(c8_dr::Topology { cluster_size: 8, partition_count: 8, replication_factor: 4 }),
+            ..Observation::default()
+        };
         for id in 0..2 {
             let region = o.region_mut(id);
             region.id = id;

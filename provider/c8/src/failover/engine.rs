@@ -1,0 +1,176 @@
+//! The engine of one region, in the words of `c8_dr`: gossip view, configuration, and what each broker says of its replicas
+//! (dual-region.md 2.2–2.4).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use c8_clients::zeebe::{ClusterConfiguration, Error, PartitionStatus, Role, Topology as Gossip, Zeebe};
+use c8_dr::{
+    BrokerId, BrokerPod, Configuration, ExporterState, Exporting, Part, PartitionId, Pending, Phase, Replica, Seen,
+    Topology, View,
+};
+use c8_release::names;
+
+use crate::{installation::RegionAt, provider::Alive};
+
+/// Zeebe of a region.
+pub fn zeebe(at: &RegionAt, alive: &Alive) -> Zeebe {
+    Zeebe::new(alive.kubernetes.clone(), &at.namespace, &at.release)
+}
+
+/// Name of a broker's pod.
+pub fn pod_name(at: &RegionAt, broker: BrokerId) -> String {
+    format!("{}-{}", names::brokers(&at.release), Topology::ordinal(broker))
+}
+
+/// Every running broker's report.
+pub type Reports = BTreeMap<BrokerId, BTreeMap<PartitionId, PartitionStatus>>;
+
+fn part<T, U>(result: Result<T, Error>, read: impl FnOnce(&T) -> U) -> Part<U> {
+    match result {
+        Ok(found) => Part::Known(read(&found)),
+        Err(error) => Part::Unreachable(error.to_string()),
+    }
+}
+
+/// The gossip view.
+pub async fn view(zeebe: &Zeebe) -> Part<View> {
+    part(zeebe.topology().await, read_view)
+}
+
+/// The cluster configuration; only the coordinator answers (dual-region.md 2.3).
+pub async fn configuration(zeebe: &Zeebe) -> Part<Configuration> {
+    part(zeebe.cluster().await, read_configuration)
+}
+
+/// Asks every running broker of the region for its own replicas.
+///
+/// # Errors
+/// The first broker that does not answer.
+pub async fn reports(zeebe: &Zeebe, at: &RegionAt, pods: &[BrokerPod]) -> Result<Reports, Error> {
+    let asked = pods
+        .iter()
+        .filter(|pod| pod.running)
+        .map(|pod| async move { Ok((pod.id, zeebe.partitions(&pod_name(at, pod.id)).await?)) });
+    futures::future::join_all(asked).await.into_iter().collect()
+}
+
+/// What the region's brokers say about exporting.
+pub async fn exporting(zeebe: &Zeebe, at: &RegionAt, pods: &[BrokerPod]) -> Part<Exporting> {
+    if !pods.iter().any(|pod| pod.running) {
+        return Part::Absent;
+    }
+    part(reports(zeebe, at, pods).await, summarise)
+}
+
+fn read_view(gossip: &Gossip) -> View {
+    let brokers = gossip.brokers.iter().map(|broker| {
+        let partitions = broker.partitions.iter().map(|partition| {
+            let healthy = partition.health.eq_ignore_ascii_case("healthy");
+            (partition.partition_id, Replica { leader: partition.role == Role::Leader, healthy })
+        });
+        (broker.node_id, Seen { host: broker.host.clone(), partitions: partitions.collect() })
+    });
+    View {
+        brokers: brokers.collect(),
+        cluster_size: gossip.cluster_size,
+        partition_count: gossip.partitions_count,
+        replication_factor: gossip.replication_factor,
+    }
+}
+
+fn read_configuration(cluster: &ClusterConfiguration) -> Configuration {
+    let mut configuration = Configuration::default();
+    let mut exporters: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for broker in &cluster.brokers {
+        // one that has left is listed for a while
+        if broker.state == c8_clients::zeebe::ReplicaState::Left {
+            continue;
+        }
+        configuration.members.insert(broker.id);
+        for partition in &broker.partitions {
+            configuration.replicas.entry(partition.id).or_default().insert(broker.id);
+            for (id, state) in partition.exporters() {
+                exporters.entry(id.to_owned()).or_default().insert(state);
+            }
+        }
+    }
+    configuration.exporters = exporters
+        .into_iter()
+        .map(|(id, states)| {
+            let state = match states.into_iter().collect::<Vec<_>>().as_slice() {
+                ["ENABLED"] => ExporterState::Enabled,
+                ["DISABLED"] => ExporterState::Disabled,
+                [_] => ExporterState::Unknown,
+                _ => ExporterState::Mixed,
+            };
+            (id, state)
+        })
+        .collect();
+    configuration.pending = cluster.pending_change.as_ref().map(|pending| Pending {
+        id: pending.id,
+        operations: pending.pending.iter().map(|operation| operation.operation.clone()).collect(),
+    });
+    configuration
+}
+
+/// All brokers together: null says nothing (dual-region.md 2.4).
+pub fn summarise(reports: &Reports) -> Exporting {
+    let all = || reports.values().flat_map(BTreeMap::iter);
+    let phases: BTreeSet<&str> = all().filter_map(|(_, report)| report.exporter_phase.as_deref()).collect();
+    let phase = match phases.into_iter().collect::<Vec<_>>().as_slice() {
+        ["PAUSED"] => Phase::Paused,
+        ["EXPORTING"] => Phase::Exporting,
+        phases if phases.contains(&"PAUSED") || phases.contains(&"SOFT_PAUSED") => Phase::Mixed,
+        _ => Phase::Unknown,
+    };
+    let positions = all()
+        .filter(|(_, report)| report.is_leader())
+        .filter_map(|(partition, report)| Some((*partition, report.exported_position?)))
+        .collect();
+    Exporting { phase, positions }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_configuration_tells_members_replicas_exporters_and_what_is_pending() {
+        let exporters = |one: &str| {
+            json!({"exporting": {"exporters": [
+            {"id": "elasticsearchregion0", "state": "ENABLED"}, {"id": "elasticsearchregion1", "state": one}]}})
+        };
+        let cluster: ClusterConfiguration = serde_json::from_value(json!({
+            "version": 12,
+            "brokers": [
+                {"id": 0, "state": "ACTIVE", "partitions": [{"id": 1, "state": "ACTIVE", "config": exporters("DISABLED")}]},
+                {"id": 2, "state": "ACTIVE", "partitions": [{"id": 1, "state": "ACTIVE", "config": exporters("ENABLED")}]},
+                {"id": 3, "state": "LEFT", "partitions": []},
+            ],
+            "pendingChange": {"id": 8, "status": "IN_PROGRESS", "pending": [{"operation": "PARTITION_JOIN", "brokerId": 1}], "completed": []},
+        }))
+        .unwrap();
+        let configuration = read_configuration(&cluster);
+        assert_eq!(configuration.members, BTreeSet::from([0, 2]));
+        assert_eq!(configuration.replicas[&1], BTreeSet::from([0, 2]));
+        assert_eq!(configuration.exporters["elasticsearchregion0"], ExporterState::Enabled);
+        assert_eq!(configuration.exporters["elasticsearchregion1"], ExporterState::Mixed);
+        assert_eq!(configuration.pending.unwrap().operations, ["PARTITION_JOIN"]);
+    }
+
+    #[test]
+    fn null_phases_say_nothing_and_one_that_differs_is_mixed() {
+        let report = |phase: Option<&str>| -> PartitionStatus {
+            serde_json::from_value(json!({"role": "LEADER", "exportedPosition": 9, "exporterPhase": phase})).unwrap()
+        };
+        let reports =
+            |a, b| BTreeMap::from([(0, BTreeMap::from([(1, report(a))])), (2, BTreeMap::from([(2, report(b))]))]);
+        assert_eq!(summarise(&reports(Some("PAUSED"), None)).phase, Phase::Paused);
+        assert_eq!(summarise(&reports(Some("PAUSED"), Some("EXPORTING"))).phase, Phase::Mixed);
+        assert_eq!(summarise(&reports(None, None)).phase, Phase::Unknown);
+        assert_eq!(summarise(&reports(None, None)).positions, BTreeMap::from([(1, 9), (2, 9)]));
+    }
+}

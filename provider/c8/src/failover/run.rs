@@ -1,0 +1,352 @@
+//! The loop: observe → classify → assert → one step → poll.
+//!
+//! Every step is skipped if it is done, so that killing the provider at any instant and applying again ends in the same
+//! place. Only steps that were planned may run, for the same lost region; else the world has changed and a new plan is due.
+
+use std::time::Duration;
+
+use c8_clients::{
+    Wait,
+    kubernetes::{
+        Kubernetes,
+        lease::{self, Claim, Lease},
+    },
+};
+use c8_dr::{Goal, Observation, State, Step, assert_before, classify, is_covered, next_steps, refuse};
+use c8_release::{names, record};
+use terraform_plugin::{Context, Fault};
+use tokio::time::Instant;
+
+use super::{
+    observe::{Depth, Seen, observe},
+    plan::Intent,
+};
+use crate::{
+    installation::{Installation, RegionAt},
+    provider::{C8, Reach},
+};
+
+/// How often one step is tried before it is given up.
+const ATTEMPTS: u32 = 5;
+/// How old the look at a silent region may get before it is asked again.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// One apply.
+pub struct Run<'a> {
+    /// Client, cancellation, deadline, warnings.
+    pub ctx: &'a Context<C8>,
+    /// The two regions.
+    pub installation: &'a Installation,
+    /// Name of the snapshot repository.
+    pub repository: Option<String>,
+    /// Deadline and cancellation.
+    pub wait: Wait,
+    /// Who answers.
+    pub reach: [Reach; 2],
+    /// What was seen last.
+    pub seen: Seen,
+    /// Steps that this apply completed.
+    pub completed: Vec<String>,
+    /// What was found and proven.
+    pub report: Vec<String>,
+    looked: [Instant; 2],
+    lease: Option<Lease>,
+    started: Instant,
+}
+
+impl<'a> Run<'a> {
+    /// Looks for the first time.
+    pub async fn start(
+        ctx: &'a Context<C8>,
+        installation: &'a Installation,
+        repository: Option<String>,
+        previous: Option<&Observation>,
+    ) -> Run<'a> {
+        let started = Instant::now();
+        let wait = crate::provider::wait(ctx);
+        let reach = ctx.client.look_at_both(installation).await;
+        let depth = Depth { stores: true, repository: repository.as_deref() };
+        let seen = observe(&ctx.client, installation, &reach, previous, depth).await;
+        Run {
+            ctx,
+            installation,
+            repository,
+            wait,
+            reach,
+            seen,
+            completed: Vec::new(),
+            report: Vec::new(),
+            looked: [Instant::now(); 2],
+            lease: None,
+            started,
+        }
+    }
+
+    /// What was seen last.
+    pub fn o(&self) -> &Observation {
+        &self.seen.observation
+    }
+
+    /// Seconds since the start.
+    pub fn elapsed(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX)
+    }
+
+    /// Looks again. A region that was silent is asked again only every 30 s: each look at it may take ten.
+    pub async fn look(&mut self) {
+        for id in [0_u8, 1] {
+            let index = usize::from(id);
+            let silent = self.reach[index].alive().is_none();
+            if silent && self.looked[index].elapsed() > SILENCE {
+                self.reach[index] = self.ctx.client.look(&self.installation.region(id).place).await;
+                self.looked[index] = Instant::now();
+            }
+        }
+        let depth = Depth { stores: true, repository: self.repository.as_deref() };
+        let seen = observe(&self.ctx.client, self.installation, &self.reach, Some(self.o()), depth).await;
+        self.seen = seen;
+    }
+
+    /// Asks both regions anew whether they answer, and looks.
+    pub async fn look_afresh(&mut self) {
+        self.reach = self.ctx.client.look_at_both(self.installation).await;
+        self.looked = [Instant::now(); 2];
+        self.look().await;
+    }
+
+    /// The API of a region.
+    pub fn kubernetes(&self, region: u32) -> Result<&Kubernetes, Fault> {
+        let index = usize::from(region != 0);
+        self.reach[index].alive().map(|alive| &alive.kubernetes).ok_or_else(|| {
+            let why = self.o().region(region).api.why().unwrap_or("its cluster does not exist").to_owned();
+            Fault::new("A region does not answer", format!("Region {region} is needed for the next step: {why}."))
+        })
+    }
+
+    /// A region of the installation.
+    pub fn at(&self, region: u32) -> &'a RegionAt {
+        self.installation.region(u8::from(region != 0))
+    }
+
+    /// The living regions, `first` first.
+    pub fn living(&self, first: u32) -> Vec<(u8, &Kubernetes, &str)> {
+        [first, c8_dr::peer(first)]
+            .into_iter()
+            .filter_map(|region| {
+                let alive = self.reach[usize::from(region != 0)].alive()?;
+                Some((u8::from(region != 0), &alive.kubernetes, alive.uid.as_str()))
+            })
+            .collect()
+    }
+
+    /// The region that decides: the survivor, else region 0, else who answers.
+    pub fn leading(&self, goal: Goal) -> u32 {
+        let lost = match goal {
+            Goal::Without(lost) => Some(lost),
+            Goal::Both => self.o().record().filter(|r| r.state.is_failed_over()).and_then(|r| r.lost),
+        };
+        match lost {
+            Some(lost) => c8_dr::peer(lost),
+            None if self.reach[0].alive().is_some() => 0,
+            None => 1,
+        }
+    }
+
+    /// Changes the record in all living regions, `first` first.
+    pub async fn record(&mut self, first: u32, change: impl FnOnce(&mut record::Record)) -> Result<(), Fault> {
+        let (_, warnings) = super::record::write(self.installation, &self.living(first), change).await?;
+        for warning in warnings {
+            self.ctx.warn("The DR record was not copied everywhere", warning);
+        }
+        Ok(())
+    }
+
+    /// Holds the Lease in the leading region: acquired once, asked for before each change.
+    async fn hold_lease(&mut self, region: u32) -> Result<(), Fault> {
+        let fault = |error: c8_clients::kubernetes::Error| {
+            Fault::new(
+                "Another operator changes this installation",
+                format!(
+                    "Lease {} in region {region}: {error}. A Lease lives for a minute at most; apply again then.",
+                    record::NAME
+                ),
+            )
+        };
+        if let Some(lease) = &self.lease {
+            return lease.check().await.map_err(fault);
+        }
+        let holder = format!("terraform-provider-c8/{}/{:x}", std::process::id(), super::time::now());
+        let claim = Claim {
+            namespace: &self.at(region).namespace,
+            name: record::NAME,
+            holder: &holder,
+            life: lease::LIFE,
+            manager: names::SWITCH_FIELD_MANAGER,
+        };
+        let ctx = self.ctx;
+        let waiting = |other: &str| {
+            tracing::info!(holder = other, "waiting for the Lease");
+            ctx.warn("Another operator held the Lease", format!("The apply waited for {other}."));
+        };
+        let lease = Lease::acquire(self.kubernetes(region)?, &claim, &self.wait, waiting).await.map_err(fault)?;
+        self.lease = Some(lease);
+        Ok(())
+    }
+
+    /// Gives the Lease back.
+    pub async fn release(&mut self) {
+        if let Some(lease) = self.lease.take()
+            && let Err(error) = lease.release().await
+        {
+            tracing::warn!(%error, "the Lease could not be released; it ends by itself");
+        }
+    }
+
+    /// Checks what was planned against what is there now.
+    ///
+    /// # Errors
+    /// The world has changed since the plan, or what is asked for is refused.
+    pub fn admit(&self, goal: Goal, intent: &Intent, declared: bool) -> Result<(), Fault> {
+        let o = self.o();
+        let epoch = o.record().map_or(0, |record| record.epoch);
+        if !intent.open && epoch != intent.epoch {
+            return Err(changed(&format!("The record is of epoch {epoch}; the plan saw epoch {}.", intent.epoch), o));
+        }
+        if intent.steps.is_empty() && !intent.open {
+            return Ok(());
+        }
+        if let Some(refusal) = refuse(o, goal, declared, self.repository.is_some()) {
+            // rebuilt in this very apply: its store may still be starting, the first step waits for it
+            let rebuilding = intent.open
+                && goal == Goal::Both
+                && classify(o).lost().is_some_and(|lost| {
+                    o.region(lost).api.is_known()
+                        && o.is_recorded_cluster(lost) == Some(false)
+                        && self.repository.is_some()
+                });
+            if !rebuilding {
+                let fault = Fault::new(refusal.summary, refusal.detail.clone());
+                return Err(if intent.open { fault } else { changed(&refusal.detail, o) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs the steps that are due until none is left. `saved` is called after each step.
+    pub async fn to(&mut self, goal: Goal, intent: &Intent, mut saved: impl FnMut(&Self)) -> Result<(), Fault> {
+        let mut attempts: (Option<Step>, u32) = (None, 0);
+        if !intent.open && intent.steps.is_empty() {
+            return Ok(());
+        }
+        loop {
+            self.wait
+                .check()
+                .map_err(|why| Fault::new("The transition was interrupted", format!("{why}. Apply again to go on.")))?;
+            let due = next_steps(self.o(), goal);
+            let Some(step) = due.first().cloned() else { return Ok(()) };
+            if !intent.open
+                && let Some(unplanned) = due.iter().find(|step| !is_covered(step, &intent.steps))
+            {
+                return Err(changed(
+                    &format!("\"{}\" is due, and was not planned.", unplanned.text(self.o())),
+                    self.o(),
+                ));
+            }
+            attempts = match attempts {
+                (Some(last), count) if last == step => (Some(last), count + 1),
+                _ => (Some(step.clone()), 1),
+            };
+            let text = step.text(self.o());
+            if attempts.1 > ATTEMPTS {
+                return Err(failed(&step, &text, &format!("it was tried {ATTEMPTS} times and is still due")));
+            }
+            if matches!(step, Step::Claim { .. }) {
+                // a loss needs two readings, with a fresh look at who answers
+                self.pause(Duration::from_secs(1)).await?;
+                self.look_afresh().await;
+                if next_steps(self.o(), goal).first() != Some(&step) {
+                    return Err(changed(
+                        "The second look at the lost region saw something else than the first.",
+                        self.o(),
+                    ));
+                }
+            }
+            assert_before(&step, self.o()).map_err(|violation| failed(&step, &text, &violation.to_string()))?;
+            let region = self.leading(goal);
+            self.hold_lease(region).await?;
+            tracing::info!(step = text, "step");
+            match self.perform(&step).await {
+                Ok(()) => {}
+                Err(fault) => return Err(about(&step, &text, fault)),
+            }
+            self.confirm(&step, &text).await?;
+            if step.done(self.o()) && !self.completed.contains(&text) {
+                self.completed.push(text);
+            }
+            saved(self);
+        }
+    }
+
+    /// Looks until the step is done. Snapshot and restore are judged by the next round: if positions moved they are retaken.
+    async fn confirm(&mut self, step: &Step, text: &str) -> Result<(), Fault> {
+        self.look().await;
+        if matches!(step, Step::Snapshot { .. } | Step::Restore { .. }) {
+            return Ok(());
+        }
+        let mut pause = Duration::from_millis(100);
+        while !step.done(self.o()) {
+            if let Err(why) = self.wait.pause(pause).await {
+                let seen = match step {
+                    Step::AwaitHealthy | Step::RecordHealthy => self
+                        .o()
+                        .sizes
+                        .and_then(|sizes| c8_dr::state::why_not_healthy(self.o(), sizes))
+                        .map(|why| format!(" Seen last: {why}."))
+                        .unwrap_or_default(),
+                    Step::CheckRebuilt { lost } => c8_dr::why_not_rebuilt(self.o(), *lost)
+                        .map(|why| format!(" Seen last: {why}."))
+                        .unwrap_or_default(),
+                    _ => String::new(),
+                };
+                return Err(failed(step, text, &format!("{why}.{seen}")));
+            }
+            pause = (pause * 2).min(Duration::from_secs(5));
+            self.look().await;
+            if let State::Split(why) = classify(self.o()) {
+                return Err(failed(step, text, &why));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sleeps, unless the run is over.
+    pub async fn pause(&self, pause: Duration) -> Result<(), Fault> {
+        self.wait
+            .pause(pause)
+            .await
+            .map_err(|why| Fault::new("The transition was interrupted", format!("{why}. Apply again to go on.")))
+    }
+}
+
+fn changed(why: &str, o: &Observation) -> Fault {
+    let state = classify(o);
+    let lines = c8_dr::evidence(o, state.lost()).join("\n");
+    Fault::new(
+        "The world has changed since the plan",
+        format!("{why} The installation is {state}.\n\n{lines}\n\nNothing more was done. Plan again."),
+    )
+}
+
+fn failed(step: &Step, text: &str, why: &str) -> Fault {
+    Fault::new("A step of the transition failed", format!("Step \"{text}\": {why}\n\n{}", step.on_failure()))
+}
+
+/// Adds the step to what failed in it.
+fn about(step: &Step, text: &str, fault: Fault) -> Fault {
+    let mut diagnostics = terraform_plugin::Diagnostics::new();
+    for mut diagnostic in fault.diagnostics {
+        diagnostic.detail = format!("Step \"{text}\": {}\n\n{}", diagnostic.detail, step.on_failure());
+        diagnostics.push(diagnostic);
+    }
+    Fault { diagnostics }
+}
