@@ -1,7 +1,7 @@
 //! Makes the repository so: the Google half, then both regions at the same time. A region that does not answer is left
 //! out with a warning.
 
-use c8_clients::gcp::Error as GcpError;
+use c8_clients::{elasticsearch::GcsRepository, gcp::Error as GcpError};
 use c8_schemas::{EsBackupRepo, topology::Place};
 use terraform_plugin::{Apply, Attr, Context, Fault, Path};
 
@@ -326,7 +326,8 @@ fn registrations(
     let registration = |name: String, region: u8, readonly: bool| {
         let uid = uids[usize::from(region)].as_deref()?;
         let base_path = names::base_path(&installation.group, uid);
-        Some(Registration { name, bucket: bucket.clone(), base_path, readonly })
+        let gcs = GcsRepository { bucket: bucket.clone(), base_path, client: "default".to_owned(), readonly };
+        Some(Registration { name, gcs })
     };
     let peer = u8::from(id == 0);
     let own = registration(repository.clone(), id, false);
@@ -399,7 +400,7 @@ mod tests {
         let installation = Installation::resolve(&model().regions, None).unwrap();
         let uids = [Some("u0".to_owned()), Some("u1".to_owned())];
         let one = registrations(&installation, &model(), 1, &uids);
-        let short: Vec<_> = one.iter().map(|it| (it.name.as_str(), it.base_path.as_str(), it.readonly)).collect();
+        let short: Vec<_> = one.iter().map(|it| (it.name.as_str(), it.gcs.base_path.as_str(), it.gcs.readonly)).collect();
         assert_eq!(short, [("camunda_backup", "a-b/u1", false), ("camunda_backup_peer", "a-b/u0", true)]);
     }
 
