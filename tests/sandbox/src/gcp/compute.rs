@@ -33,10 +33,11 @@ async fn insert(State(shared): State<Shared>, Path(project): Path<String>, Json(
     rule.body["kind"] = json!("compute#firewall");
     rule.body["selfLink"] = json!(format!("https://www.googleapis.com/compute/v1/projects/{project}/global/firewalls/{}", rule.name));
     rule.body["creationTimestamp"] = json!("2026-01-01T00:00:00.000-07:00");
-    rule.in_force_from = Some(Instant::now() + OPERATION + PROPAGATION);
+    let takes = OPERATION;
+    rule.in_force_from = Some(Instant::now() + takes + PROPAGATION);
     let name = rule.name.clone();
     world.gcp.firewalls.insert(name.clone(), rule);
-    Ok(begin(&mut world.gcp, &project, &name, "insert"))
+    Ok(begin(&mut world.gcp, &project, &name, "insert", takes))
 }
 
 async fn read(State(shared): State<Shared>, Path((project, name)): Path<(String, String)>) -> Answer {
@@ -66,8 +67,9 @@ async fn list(State(shared): State<Shared>, Path(project): Path<String>, Query(q
 async fn remove(State(shared): State<Shared>, Path((project, name)): Path<(String, String)>) -> Answer {
     let mut world = shared.lock();
     let rule = world.gcp.firewalls.remove(&name).ok_or_else(|| ApiError::not_found(format!("projects/{project}/global/firewalls/{name}")))?;
-    world.gcp.lingering.push((Instant::now() + OPERATION + PROPAGATION, rule));
-    Ok(begin(&mut world.gcp, &project, &name, "delete"))
+    let takes = OPERATION;
+    world.gcp.lingering.push((Instant::now() + takes + PROPAGATION, rule));
+    Ok(begin(&mut world.gcp, &project, &name, "delete", takes))
 }
 
 async fn patch(State(shared): State<Shared>, Path((project, name)): Path<(String, String)>, Json(body): Json<Value>) -> Answer {
@@ -94,10 +96,11 @@ fn change(shared: &Shared, project: &str, name: &str, body: Value, merge: bool) 
         }
     }
     let mut rule = parse(&whole)?;
-    rule.in_force_from = Some(Instant::now() + OPERATION + PROPAGATION);
-    world.gcp.lingering.push((Instant::now() + OPERATION + PROPAGATION, old));
+    let takes = OPERATION;
+    rule.in_force_from = Some(Instant::now() + takes + PROPAGATION);
+    world.gcp.lingering.push((Instant::now() + takes + PROPAGATION, old));
     world.gcp.firewalls.insert(name.to_owned(), rule);
-    Ok(begin(&mut world.gcp, project, name, "patch"))
+    Ok(begin(&mut world.gcp, project, name, "patch", takes))
 }
 
 async fn operation(State(shared): State<Shared>, Path((_, name)): Path<(String, String)>) -> Answer {
@@ -111,13 +114,13 @@ async fn operation(State(shared): State<Shared>, Path((_, name)): Path<(String, 
     Ok(Json(body))
 }
 
-fn begin(gcp: &mut Gcp, project: &str, target: &str, kind: &str) -> Json<Value> {
+fn begin(gcp: &mut Gcp, project: &str, target: &str, kind: &str, takes: Duration) -> Json<Value> {
     let id = gcp.next_id();
     let name = format!("operation-{id}");
     let body = json!({"kind": "compute#operation", "id": id.to_string(), "name": name, "operationType": kind, "status": "RUNNING", "progress": 0,
         "targetLink": format!("https://www.googleapis.com/compute/v1/projects/{project}/global/firewalls/{target}"),
         "selfLink": format!("https://www.googleapis.com/compute/v1/projects/{project}/global/operations/{name}")});
-    gcp.operations.insert(name, Operation { done_at: Instant::now() + OPERATION, body: body.clone() });
+    gcp.operations.insert(name, Operation { done_at: Instant::now() + takes, body: body.clone() });
     Json(body)
 }
 

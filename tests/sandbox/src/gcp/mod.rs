@@ -27,6 +27,7 @@ pub use container::GkeCluster;
 pub use iam::{ServiceAccount, ServiceAccountKey};
 pub use keys::{KeyPair, OperatorKey};
 
+use crate::world::faults::Fault;
 use crate::world::{Shared, World};
 
 /// All that the Google Cloud APIs remember.
@@ -217,13 +218,18 @@ async fn authenticate(State(shared): State<Shared>, request: Request, next: Next
 
 async fn record_and_inject(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let method = request.method().as_str().to_owned();
-    let path = request.uri().path().to_owned();
-    crate::world::calls::record(&shared, &method, &path);
+    let path = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     match crate::world::faults::check(&shared, &method, &path) {
-        Some(fault) => match fault.play().await {
-            Some(status) => response::ApiError::new(status, "UNAVAILABLE", "Injected by the sandbox.").into_response(),
-            None => next.run(request).await,
-        },
-        None => next.run(request).await,
+        Some(Fault::Error(status)) => {
+            return response::ApiError::new(status, "UNAVAILABLE", "Injected by the sandbox.").into_response();
+        }
+        // an answer whose body breaks off is how a dropped connection looks from inside a handler
+        Some(Fault::Drop) => {
+            let broken = futures::stream::once(async { Err::<bytes::Bytes, _>(std::io::Error::other("dropped")) });
+            return Response::new(axum::body::Body::from_stream(broken));
+        }
+        Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
+        None => {}
     }
+    next.run(request).await
 }
