@@ -18,6 +18,8 @@
 //! - No decision is taken here. Whether a region is lost is for `c8-dr`.
 
 pub mod elasticsearch;
+#[cfg(test)]
+mod fake;
 pub mod gcp;
 pub mod kubernetes;
 mod secret;

@@ -67,4 +67,6 @@ impl Kubernetes {
 }
 
 #[cfg(test)]
+mod gke_tests;
+#[cfg(test)]
 mod tests;

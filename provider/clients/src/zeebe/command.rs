@@ -15,9 +15,10 @@ use tonic::{Code, Request, Status};
 
 use super::{Error, GRPC, Zeebe};
 use crate::gcp::chain;
+use crate::kubernetes::CallError;
 
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
-mod wire {
+pub(super) mod wire {
     tonic::include_proto!("gateway_protocol");
 }
 
@@ -42,49 +43,56 @@ pub const fn probe_key(partition: u32) -> i64 {
 }
 
 impl Zeebe {
-    /// Sends the probe command to each of these partitions at the same time.
+    /// Sends the probe command to each of these partitions at the same time, through the first gateway that can be talked to.
     pub async fn probe(&self, partitions: &[u32]) -> Result<BTreeMap<u32, ProbeAnswer>, Error> {
-        let channel = self.channel().await?;
-        let asked = partitions.iter().map(|partition| {
-            let mut client = GatewayClient::new(channel.clone());
-            async move {
-                let mut request = Request::new(CancelProcessInstanceRequest { process_instance_key: probe_key(*partition) });
-                request.set_timeout(PATIENCE);
-                let answer = tokio::time::timeout(PATIENCE + Duration::from_secs(2), client.cancel_process_instance(request)).await;
-                let answer = answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer")));
-                Ok((*partition, interpret(answer.map(drop))?))
-            }
-        });
-        join_all(asked).await.into_iter().collect()
-    }
-
-    /// A channel over a port-forward to a gateway that takes connections.
-    async fn channel(&self) -> Result<Channel, Error> {
         let gateway = self.gateway();
-        let pods = self.kubernetes.pods_behind(&self.namespace, &gateway).await.map_err(|error| Error::from(crate::kubernetes::CallError::from(error)))?;
+        let pods = self.kubernetes.pods_behind(&self.namespace, &gateway).await.map_err(|error| Error::from(CallError::from(error)))?;
         let mut why = format!("no pod of {}/{gateway} is running", self.namespace);
         for pod in pods {
-            let stream = match self.kubernetes.forward(&self.namespace, &pod, GRPC).await {
-                Ok(stream) => stream,
+            let channel = match self.channel(&pod).await {
+                Ok(channel) => channel,
                 Err(error) => {
                     why = format!("{pod}: {error}");
                     continue;
                 }
             };
-            // One stream, for one connection: a reconnect must fail instead of finding it used.
-            let stream = Arc::new(Mutex::new(Some(TokioIo::new(stream))));
-            let connector = tower::service_fn(move |_| {
-                let stream = stream.lock().ok().and_then(|mut stream| stream.take());
-                async move { stream.ok_or_else(|| std::io::Error::other("the port-forward has ended")) }
-            });
-            let endpoint = Endpoint::from_static("http://gateway").connect_timeout(Duration::from_secs(5));
-            match endpoint.connect_with_connector(connector).await {
-                Ok(channel) => return Ok(channel),
-                Err(error) => why = format!("{pod}: {}", chain(&error)),
+            let answers = join_all(partitions.iter().map(|partition| command(channel.clone(), *partition))).await;
+            // That a stream opens does not mean that a gateway is behind it.
+            if let Some(error) = answers.iter().find_map(|(_, answer)| answer.as_ref().err().filter(|status| is_ours(status)))
+                && answers.iter().all(|(_, answer)| answer.as_ref().is_err_and(is_ours))
+            {
+                why = format!("{pod}: {}", chain(error));
+                continue;
             }
+            return answers.into_iter().map(|(partition, answer)| Ok((partition, interpret(answer)?))).collect();
         }
         Err(Error::Unreachable(why))
     }
+
+    /// A channel over a port-forward. It has one stream, for one connection: a reconnect fails.
+    async fn channel(&self, pod: &str) -> Result<Channel, String> {
+        let stream = self.kubernetes.forward(&self.namespace, pod, GRPC).await.map_err(|error| error.to_string())?;
+        let stream = Arc::new(Mutex::new(Some(TokioIo::new(stream))));
+        let connector = tower::service_fn(move |_| {
+            let stream = stream.lock().ok().and_then(|mut stream| stream.take());
+            async move { stream.ok_or_else(|| std::io::Error::other("the port-forward has ended")) }
+        });
+        let endpoint = Endpoint::from_static("http://gateway").connect_timeout(Duration::from_secs(5));
+        endpoint.connect_with_connector(connector).await.map_err(|error| chain(&error))
+    }
+}
+
+async fn command(channel: Channel, partition: u32) -> (u32, Result<(), Status>) {
+    let mut request = Request::new(CancelProcessInstanceRequest { process_instance_key: probe_key(partition) });
+    request.set_timeout(PATIENCE);
+    let mut client = GatewayClient::new(channel);
+    let answer = tokio::time::timeout(PATIENCE + Duration::from_secs(2), client.cancel_process_instance(request)).await;
+    (partition, answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer"))).map(drop))
+}
+
+/// Whether a status was made here, because the connection failed, and not by a gateway.
+fn is_ours(status: &Status) -> bool {
+    std::error::Error::source(status).is_some() && !matches!(status.code(), Code::Cancelled | Code::DeadlineExceeded)
 }
 
 fn interpret(answer: Result<(), Status>) -> Result<ProbeAnswer, Error> {

@@ -64,3 +64,6 @@ impl Zeebe {
         if answer.is_success() { Ok(()) } else { Err(Error::refused(&answer)) }
     }
 }
+
+#[cfg(test)]
+mod tests;
