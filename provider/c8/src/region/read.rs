@@ -18,7 +18,7 @@ use super::{Observation, live, phase};
 use crate::installation::DEFAULT_RELEASE;
 use crate::provider::{Alive, C8, Reach};
 
-const OUT_OF_REACH: &str = "Region is out of reach";
+const OUT_OF_REACH: &str = "Region is unreachable";
 
 /// Looks at the region.
 pub async fn read(ctx: &Context<C8>, prior: Region) -> Result<Option<(Region, Observation)>, Fault> {

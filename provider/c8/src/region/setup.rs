@@ -322,7 +322,7 @@ pub(super) mod tests {
                 entry("europe-west4-b", "camunda-zero", "camunda-ew4"),
                 entry("europe-west1-b", "camunda-one", "camunda-ew1"),
             ]),
-            cluster: Some(c8_schemas::Cluster::default()),
+            cluster: Some(c8_schemas::Cluster { machine_type: text("n2-standard-8"), ..Default::default() }),
             camunda: Some(Camunda { version: text("8.7.2"), ..Default::default() }),
             ..Default::default()
         }
