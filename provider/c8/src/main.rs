@@ -2,10 +2,14 @@
 
 use std::process::ExitCode;
 
+/// The futures of the Google and Kubernetes clients nest deep: without optimisation they need more than tokio's 2 MiB.
+/// Only what is used becomes memory.
+const STACK: usize = 16 << 20;
+
 fn main() -> ExitCode {
     // the one TLS implementation of this binary; an error says that there is one already
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             // stdout is the protocol
