@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::Resource;
+use crate::{Resource, resource::Seen};
 
 /// What [`Resource::create`] and [`Resource::update`] get.
 #[non_exhaustive]
@@ -60,7 +60,7 @@ impl<R: Resource> Delete<R> {
 /// It is what Terraform stores if the call then fails, panics, runs out of time or is stopped. Computed attributes that are still
 /// unknown are stored as null. Copies share one memory: hand it to whatever makes progress.
 pub struct Saver<R: Resource> {
-    saved: Arc<Mutex<Option<(R::Model, R::Observation)>>>,
+    saved: Arc<Mutex<Option<Seen<R>>>>,
 }
 
 impl<R: Resource> Saver<R> {
@@ -71,7 +71,7 @@ impl<R: Resource> Saver<R> {
 
     /// What was saved last.
     #[must_use]
-    pub fn saved(&self) -> Option<(R::Model, R::Observation)> {
+    pub fn saved(&self) -> Option<Seen<R>> {
         self.saved.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

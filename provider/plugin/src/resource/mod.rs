@@ -30,6 +30,9 @@ pub use self::{
 };
 use crate::{Diagnostics, Fault, Model};
 
+/// What is there: the state, and what else was seen.
+pub type Seen<R> = (<R as Resource>::Model, <R as Resource>::Observation);
+
 /// A thing that Terraform creates, reads, updates and deletes.
 pub trait Resource: Send + Sync + Sized + 'static {
     /// What the user writes and reads: configuration, plan and state share one shape.
@@ -87,7 +90,7 @@ pub trait Resource: Send + Sync + Sized + 'static {
         ctx: &Context<Self::Client>,
         prior: Self::Model,
         observation: Option<Self::Observation>,
-    ) -> impl Future<Output = Result<Option<(Self::Model, Self::Observation)>, Fault>> + Send;
+    ) -> impl Future<Output = Result<Option<Seen<Self>>, Fault>> + Send;
 
     /// Creates the thing. If nothing was saved and this fails, Terraform remembers nothing; if something was saved, Terraform
     /// remembers it as tainted and will replace it.
@@ -95,14 +98,14 @@ pub trait Resource: Send + Sync + Sized + 'static {
         &self,
         ctx: &Context<Self::Client>,
         apply: Apply<Self>,
-    ) -> impl Future<Output = Result<(Self::Model, Self::Observation), Fault>> + Send;
+    ) -> impl Future<Output = Result<Seen<Self>, Fault>> + Send;
 
     /// Changes the thing in place. If nothing was saved and this fails, Terraform keeps the prior state.
     fn update(
         &self,
         ctx: &Context<Self::Client>,
         apply: Apply<Self>,
-    ) -> impl Future<Output = Result<(Self::Model, Self::Observation), Fault>> + Send;
+    ) -> impl Future<Output = Result<Seen<Self>, Fault>> + Send;
 
     /// Deletes the thing; that it is already gone is success. If this fails, Terraform keeps what was saved, or else the prior state.
     fn delete(

@@ -84,8 +84,9 @@ fn attribute(attribute: &Attribute) -> Json {
 }
 
 fn nested(nested: &NestedBlock) -> Json {
+    // Terraform shows no numbers for a single block
     let (mode, limits) = match nested.nesting {
-        Nesting::Single => ("single", [("min_items", nested.min), ("max_items", nested.max)]),
+        Nesting::Single => ("single", [("min_items", 0), ("max_items", 0)]),
         Nesting::List => ("list", [("min_items", nested.min), ("max_items", nested.max)]),
     };
     let description = if nested.description.is_empty() { &nested.block.description } else { &nested.description };
