@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::world::faults::FaultSpec;
-use crate::world::kubelet::{self, Role};
+use crate::world::kubelet;
 use crate::world::{Power, Shared, World};
 use crate::{audit, workload};
 
@@ -126,9 +126,9 @@ async fn kill(State(shared): State<Shared>, Path(id): Path<u32>, body: Option<Js
     if world.kill_broker(id, options.stay_down, options.wipe) { Ok(Json(json!({"killed": id}))) } else { Err(unknown(&format!("running broker {id}"))) }
 }
 
-async fn revive(State(shared): State<Shared>) -> Json<Value> {
-    shared.lock().revive_all();
-    Json(json!({}))
+async fn revive(State(shared): State<Shared>, Path(id): Path<u32>) -> Json<Value> {
+    shared.lock().revive_broker(id);
+    Json(json!({"revived": id}))
 }
 
 async fn fault(State(shared): State<Shared>, Json(spec): Json<FaultSpec>) -> Json<Value> {
@@ -223,9 +223,9 @@ impl World {
         kubelet::kill(self, &pod, stay_down, Instant::now())
     }
 
-    /// Lets all brokers start again that were killed for good.
-    pub fn revive_all(&mut self) {
-        let pods: Vec<String> = self.processes.iter().filter(|(_, process)| process.role == Role::Broker).map(|(pod, _)| pod.clone()).collect();
+    /// Lets a broker start again that was killed for good.
+    pub fn revive_broker(&mut self, id: u32) {
+        let pods: Vec<String> = self.processes.iter().filter(|(_, process)| process.broker == Some(id)).map(|(pod, _)| pod.clone()).collect();
         for pod in pods {
             kubelet::revive(self, &pod, Instant::now());
         }

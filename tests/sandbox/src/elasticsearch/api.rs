@@ -257,13 +257,14 @@ async fn create(State(api): State<Api>, Path(index): Path<String>) -> Answer {
     })
 }
 
-async fn drop_index(State(api): State<Api>, Path(index): Path<String>) -> Answer {
+async fn drop_index(State(api): State<Api>, Path(index): Path<String>, Query(flags): Query<Flags>) -> Answer {
     // the default since 8.0: action.destructive_requires_name
     if index == "_all" || index.contains('*') {
         return Err(Failure::new(400, "illegal_argument_exception", "Wildcard expressions or all indices are not allowed"));
     }
     api.write(|data| {
-        if let Some(missing) = index.split(',').find(|name| !data.indices.contains_key(*name)) {
+        let lenient = flags.ignore_unavailable.unwrap_or(false);
+        if let Some(missing) = index.split(',').find(|name| !lenient && !data.indices.contains_key(*name)) {
             return Err(no_index(missing));
         }
         for name in index.split(',') {

@@ -64,6 +64,8 @@ pub struct Process {
     pub role: Role,
     /// Where it is.
     pub stage: Stage,
+    /// The node id of a broker that has been running.
+    pub broker: Option<u32>,
     /// Readiness as last told to the API server.
     ready: bool,
     /// What the gate said last.
@@ -186,6 +188,7 @@ fn process(cluster: &str, pod: &Pod, ip: Option<Ipv4Addr>, role: Role, stage: St
         ip,
         role,
         stage,
+        broker: None,
         ready: false,
         waiting_for: String::new(),
     }
@@ -285,7 +288,11 @@ fn boot(world: &mut World, cluster: &str, pod: &Pod, ip: Ipv4Addr, now: Instant)
             let disk = claim("/usr/local/zeebe/data").unwrap_or_else(|| pod.uid().to_owned());
             let settings = zeebe_settings(world, pod, &container, &env);
             let node = zeebe::Node { host, namespace: pod.namespace().to_owned(), pod: pod.name().to_owned(), settings, since: now };
-            world.zeebe.start_broker(pod.uid(), node, node_id(pod, &env), &disk);
+            let id = node_id(pod, &env);
+            world.zeebe.start_broker(pod.uid(), node, id, &disk);
+            if let Some(process) = world.processes.get_mut(pod.uid()) {
+                process.broker = Some(id);
+            }
         }
         Role::Gateway => {
             let mut settings = zeebe_settings(world, pod, &container, &env);

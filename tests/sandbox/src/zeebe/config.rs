@@ -259,10 +259,11 @@ impl ClusterConfig {
         }
     }
 
-    /// The brokers as `GET /actuator/cluster` lists them.
+    /// The brokers as `GET /actuator/cluster` lists them: not sorted by id.
     pub fn brokers_json(&self) -> Value {
         self.members
             .iter()
+            .rev()
             .map(|(id, member)| {
                 let partitions: Vec<Value> = member
                     .partitions

@@ -7,8 +7,9 @@ use tonic::{Request, Response, Status};
 use super::commands::{Command, Outcome, Rejection};
 use crate::world::{Shared, objects};
 
+/// The generated messages, service and client.
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
-mod wire {
+pub mod wire {
     tonic::include_proto!("gateway_protocol");
 }
 
