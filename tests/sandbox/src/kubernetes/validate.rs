@@ -86,8 +86,48 @@ pub fn unknown_fields(kind: &Kind, object: &Value) -> Vec<String> {
     found
 }
 
+/// Structs and lists of structs by their field's name, wherever they occur below metadata, spec and status.
+fn shape(value: &Value, at: &str) -> Result<(), String> {
+    let Some(map) = value.as_object() else { return Ok(()) };
+    for (field, child) in map {
+        let here = format!("{at}.{field}");
+        let expected = match field.as_str() {
+            "metadata" | "labels" | "annotations" | "spec" | "status" | "template" | "strategy" | "updateStrategy" | "rollingUpdate" | "resources" | "limits"
+            | "requests" | "securityContext" | "valueFrom" | "fieldRef" | "httpGet" | "grpc" | "readinessProbe" | "livenessProbe" | "startupProbe"
+            | "configMap" | "secret" | "emptyDir" | "hostPath" | "selector" | "matchLabels" | "persistentVolumeClaimRetentionPolicy" => "object",
+            "containers" | "initContainers" | "volumes" | "env" | "envFrom" | "ports" | "volumeMounts" | "volumeClaimTemplates" | "ownerReferences" => "array",
+            _ => continue,
+        };
+        match child {
+            Value::Null => {}
+            Value::Object(_) if expected == "object" => {
+                if !matches!(field.as_str(), "labels" | "annotations" | "limits" | "requests" | "matchLabels") {
+                    shape(child, &here)?;
+                }
+            }
+            Value::Array(list) if expected == "array" => {
+                for item in list {
+                    if !item.is_object() {
+                        return Err(format!("cannot unmarshal {} into Go struct field {here} of type object", json_type(item)));
+                    }
+                    shape(item, &here)?;
+                }
+            }
+            other => return Err(format!("cannot unmarshal {} into Go struct field {here} of type {expected}", json_type(other))),
+        }
+    }
+    Ok(())
+}
+
 /// Types that a decoder would refuse (400).
 pub fn decodes(kind: &Kind, object: &Value) -> Result<(), ApiError> {
+    if let Err(why) = shape(object, kind.kind) {
+        let message = format!("{} in version \"{}\" cannot be handled as a {}: json: {why}", kind.kind, kind.version, kind.kind);
+        return Err(ApiError::bad_request(message));
+    }
+    if !object["data"].is_null() && !object["data"].is_object() {
+        return Err(ApiError::bad_request(format!("{} in version \"{}\" cannot be handled as a {}: json: cannot unmarshal data", kind.kind, kind.version, kind.kind)));
+    }
     let strings = |pointer: &str, field: &str| -> Result<(), ApiError> {
         let Some(map) = object.pointer(pointer).and_then(Value::as_object) else { return Ok(()) };
         match map.values().find(|value| !value.is_string() && !value.is_null()) {

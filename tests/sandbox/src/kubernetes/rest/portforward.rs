@@ -26,10 +26,6 @@ pub fn answer<H: Host>(host: &H, target: &Target, query: &Query, request: &mut R
     if pod.node().is_none() {
         return Err(ApiError::bad_request(format!("pod {name} does not have a host assigned")));
     }
-    let ports: Vec<u16> = query.all("ports").flat_map(|list| list.split(',')).filter_map(|port| port.trim().parse().ok()).collect();
-    if ports.is_empty() {
-        return Err(ApiError::bad_request("query parameter \"port\" is required"));
-    }
     let headers = request.headers();
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
     let key = text(header::SEC_WEBSOCKET_KEY);
@@ -40,9 +36,14 @@ pub fn answer<H: Host>(host: &H, target: &Target, query: &Query, request: &mut R
     let offered = text(header::SEC_WEBSOCKET_PROTOCOL);
     let protocol = PROTOCOLS.into_iter().find(|known| offered.split(',').any(|o| o.trim() == *known));
     let Some(protocol) = protocol else {
-        return Err(ApiError::new(403, "Forbidden", format!("unable to upgrade: no subprotocol in common, offered {offered:?}")));
+        let message = format!("unable to upgrade: only v4.channel.k8s.io and v5.channel.k8s.io are understood here, not {offered:?} (kubectl forwards over SPDY)");
+        return Err(ApiError::new(403, "Forbidden", message));
     };
 
+    let ports: Vec<u16> = query.all("ports").flat_map(|list| list.split(',')).filter_map(|port| port.trim().parse().ok()).collect();
+    if ports.is_empty() {
+        return Err(ApiError::bad_request("query parameter \"port\" is required"));
+    }
     let upgrade = hyper::upgrade::on(request);
     let host = host.clone();
     tokio::spawn(async move {

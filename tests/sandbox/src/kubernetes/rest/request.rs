@@ -206,7 +206,7 @@ impl Call {
                 Ok(answer_json(200, &object))
             }
             Method::PUT => {
-                let object = store.put(kind, namespace, name, parse(body)?, &self.options())?;
+                let object = store.put(kind, namespace, name, self.body(body)?, &self.options())?;
                 Ok(answer_json(200, &object))
             }
             Method::PATCH => {
@@ -229,7 +229,7 @@ impl Call {
             Method::GET => Ok(answer_json(200, &self.listing(store)?)),
             Method::POST => {
                 let namespace = namespace.unwrap_or("");
-                let object = store.post(kind, namespace, parse(body)?, &self.options())?;
+                let object = store.post(kind, namespace, self.body(body)?, &self.options())?;
                 Ok(answer_json(201, &object))
             }
             Method::DELETE => {
@@ -311,6 +311,15 @@ impl Call {
 
     fn content_type(&self) -> &str {
         self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("")
+    }
+
+    /// The body of a POST or PUT.
+    fn body(&self, body: &[u8]) -> Result<Value, ApiError> {
+        if self.content_type().contains("protobuf") {
+            let message = "the body of the request was in an unknown format - this simulated server accepts application/json only";
+            return Err(ApiError::new(415, "UnsupportedMediaType", message));
+        }
+        parse(body)
     }
 
     /// The body of a PATCH, by its content type.

@@ -45,6 +45,11 @@ fn names_and_bodies() {
         assert_eq!(result.is_ok(), ok, "{kind} {name} {result:?}");
     }
     assert_eq!(store.create("m", config_map(json!({"n": 1}))).unwrap_err().code, 400);
+    for (pointer, broken) in [("/spec", json!([])), ("/spec/template/spec/containers", json!({})), ("/spec/template/spec/containers/0/resources", json!("x"))] {
+        let mut set = stateful_set(1, "x");
+        *set.pointer_mut(pointer).unwrap() = broken;
+        assert_eq!(store.create("m", set).unwrap_err().code, 400, "{pointer}");
+    }
     let missing = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "namespace": "nowhere"}});
     let error = store.create("m", missing).unwrap_err();
     assert_eq!((error.code, error.message.as_str()), (404, "namespaces \"nowhere\" not found"));
