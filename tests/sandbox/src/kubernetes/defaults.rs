@@ -95,10 +95,10 @@ pub fn fill(store: &Store, kind: &Kind, live: Option<&Value>, object: &mut Value
         "PersistentVolumeClaim" => {
             claim_spec(&mut object["spec"]);
             if live.is_none() {
-                if object["spec"].get("storageClassName").is_none() {
-                    if let Some(class) = default_class(store) {
-                        object["spec"]["storageClassName"] = json!(class);
-                    }
+                if object["spec"].get("storageClassName").is_none()
+                    && let Some(class) = default_class(store)
+                {
+                    object["spec"]["storageClassName"] = json!(class);
                 }
                 object["status"] = json!({"phase": "Pending"});
                 add_finalizer(object, "kubernetes.io/pvc-protection");
@@ -121,10 +121,10 @@ pub(crate) fn add_finalizer(object: &mut Value, name: &str) {
     if !object["metadata"]["finalizers"].is_array() {
         object["metadata"]["finalizers"] = json!([]);
     }
-    if let Some(list) = object["metadata"]["finalizers"].as_array_mut() {
-        if !list.iter().any(|f| f == name) {
-            list.push(json!(name));
-        }
+    if let Some(list) = object["metadata"]["finalizers"].as_array_mut()
+        && !list.iter().any(|f| f == name)
+    {
+        list.push(json!(name));
     }
 }
 
@@ -159,10 +159,10 @@ fn stateful_set(object: &mut Value) {
     for claim in each(spec, "volumeClaimTemplates") {
         default(claim, "apiVersion", json!("v1"));
         default(claim, "kind", json!("PersistentVolumeClaim"));
-        if claim["metadata"].get("creationTimestamp").is_some() {
-            if let Some(metadata) = claim["metadata"].as_object_mut() {
-                metadata.remove("creationTimestamp");
-            }
+        if claim["metadata"].get("creationTimestamp").is_some()
+            && let Some(metadata) = claim["metadata"].as_object_mut()
+        {
+            metadata.remove("creationTimestamp");
         }
         claim_spec(&mut claim["spec"]);
         default(claim, "status", json!({"phase": "Pending"}));
@@ -237,10 +237,10 @@ fn container(container: &mut Value) {
             default(field, "apiVersion", json!("v1"));
         }
         // an empty value is omitted when it is written
-        if entry["value"] == "" {
-            if let Some(map) = entry.as_object_mut() {
-                map.remove("value");
-            }
+        if entry["value"] == ""
+            && let Some(map) = entry.as_object_mut()
+        {
+            map.remove("value");
         }
     }
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
@@ -248,10 +248,10 @@ fn container(container: &mut Value) {
         for (field, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)] {
             default(probe, field, json!(value));
         }
-        if probe["initialDelaySeconds"] == 0 {
-            if let Some(map) = probe.as_object_mut() {
-                map.remove("initialDelaySeconds");
-            }
+        if probe["initialDelaySeconds"] == 0
+            && let Some(map) = probe.as_object_mut()
+        {
+            map.remove("initialDelaySeconds");
         }
         if let Some(get) = probe.get_mut("httpGet") {
             default(get, "scheme", json!("HTTP"));
@@ -279,10 +279,10 @@ fn resources(resources: &mut Value, requests_from_limits: bool) {
                 resources["requests"][&name] = value;
             }
         }
-        if resources["limits"].is_null() {
-            if let Some(map) = resources.as_object_mut() {
-                map.remove("limits");
-            }
+        if resources["limits"].is_null()
+            && let Some(map) = resources.as_object_mut()
+        {
+            map.remove("limits");
         }
     }
 }

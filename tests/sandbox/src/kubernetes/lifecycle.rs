@@ -98,10 +98,10 @@ impl Store {
         self.edit(kind, namespace, own, "kube-controller-manager", |object| {
             if let Some(list) = object["metadata"]["finalizers"].as_array_mut() {
                 list.retain(|f| f != finalizer);
-                if list.is_empty() {
-                    if let Some(metadata) = object["metadata"].as_object_mut() {
-                        metadata.remove("finalizers");
-                    }
+                if list.is_empty()
+                    && let Some(metadata) = object["metadata"].as_object_mut()
+                {
+                    metadata.remove("finalizers");
                 }
             }
         })

@@ -150,13 +150,13 @@ impl Store {
             )));
         }
         // each endpoint applies its own half
-        if kind.status {
-            if let Some(map) = config.as_object_mut() {
-                if options.subresource == Some("status") {
-                    map.retain(|field, _| matches!(field.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
-                } else {
-                    map.remove("status");
-                }
+        if kind.status
+            && let Some(map) = config.as_object_mut()
+        {
+            if options.subresource == Some("status") {
+                map.retain(|field, _| matches!(field.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
+            } else {
+                map.remove("status");
             }
         }
         let live = self.objects.get(&key(kind, namespace, own)).cloned();
@@ -276,7 +276,7 @@ impl Store {
         };
         bump_generation(kind, &live, &mut object);
         object["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"].clone();
-        if object == *live {
+        if same(&object, &live) {
             return Ok(live);
         }
         if options.dry_run {
@@ -302,10 +302,10 @@ impl Store {
         }
         metadata["uid"] = json!(stamp::uid());
         metadata["creationTimestamp"] = json!(stamp::now());
-        if kind.status {
-            if let Some(map) = object.as_object_mut() {
-                map.remove("status");
-            }
+        if kind.status
+            && let Some(map) = object.as_object_mut()
+        {
+            map.remove("status");
         }
         Ok(())
     }
@@ -342,4 +342,16 @@ impl Store {
             }
         }
     }
+}
+
+/// Whether nothing but the times of managers differ; then nothing is written.
+fn same(object: &Value, live: &Value) -> bool {
+    let timeless = |object: &Value| {
+        let mut object = object.clone();
+        for entry in object.pointer_mut("/metadata/managedFields").and_then(Value::as_array_mut).into_iter().flatten() {
+            entry["time"] = Value::Null;
+        }
+        object
+    };
+    timeless(object) == timeless(live)
 }

@@ -27,10 +27,10 @@ pub fn tick(store: &mut Store) {
     for (at, owner) in foreground {
         let dependents: Vec<(Key, bool)> =
             store.objects.iter().filter(|(_, o)| owned_by(o, &owner)).map(|(at, o)| (at.clone(), deleting(o))).collect();
-        if dependents.is_empty() {
-            if let Some(kind) = KINDS.get(at.kind) {
-                store.drop_finalizer(kind.kind, &at.namespace, &at.name, "foregroundDeletion");
-            }
+        if dependents.is_empty()
+            && let Some(kind) = KINDS.get(at.kind)
+        {
+            store.drop_finalizer(kind.kind, &at.namespace, &at.name, "foregroundDeletion");
         }
         for (dependent, gone) in dependents {
             if !gone {

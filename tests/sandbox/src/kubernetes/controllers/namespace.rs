@@ -33,9 +33,9 @@ fn empty(store: &mut Store, namespace: &str) {
             let _ = store.remove(kind, namespace, &own, &DeleteOptions::default());
         }
     }
-    if store.contents(namespace).is_empty() {
-        if let Some(kind) = Kind::named("Namespace") {
-            store.erase(&key(kind, "", namespace));
-        }
+    if store.contents(namespace).is_empty()
+        && let Some(kind) = Kind::named("Namespace")
+    {
+        store.erase(&key(kind, "", namespace));
     }
 }

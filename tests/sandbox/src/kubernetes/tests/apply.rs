@@ -109,8 +109,12 @@ fn a_field_of_another_manager_in_a_shared_list_item_survives() {
 #[test]
 fn nothing_new_writes_nothing() {
     let mut store = store();
-    let first = apply(&mut store, "one", false, stateful_set(1, "x:1")).unwrap();
-    let second = apply(&mut store, "one", false, stateful_set(1, "x:1")).unwrap();
+    let mut config = stateful_set(1, "x:1");
+    // an empty value is stored as none, which must not look like a change for ever
+    config["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = json!("");
+    let first = apply(&mut store, "one", false, config.clone()).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(1_050));
+    let second = apply(&mut store, "one", false, config).unwrap();
     assert_eq!(first["metadata"]["resourceVersion"], second["metadata"]["resourceVersion"]);
     let mut options = WriteOptions::manager("one");
     options.dry_run = true;
