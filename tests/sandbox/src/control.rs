@@ -25,7 +25,7 @@ pub fn router(shared: Shared) -> axum::Router {
         .route("/brokers/{id}/revive", post(revive))
         .route("/faults", post(fault).get(faults).delete(clear_faults))
         .route("/calls", get(calls).delete(clear_calls))
-        .route("/workload", post(run_workload))
+        .route("/workload", post(run_workload).delete(forget_workload))
         .route("/audit", get(run_audit))
         .route("/leftovers", get(show_leftovers))
         .with_state(shared)
@@ -77,7 +77,7 @@ pub fn describe(world: &World) -> Value {
         .values()
         .map(|process| json!({"namespace": process.namespace, "pod": process.pod, "stage": format!("{:?}", process.stage), "waitingFor": process.waiting_for}))
         .collect();
-    json!({"clusters": clusters, "brokers": brokers, "stores": stores, "pods": pods, "violations": engine.violations.found,
+    json!({"tickMicros": u64::try_from(world.last_tick.as_micros()).unwrap_or(u64::MAX), "clusters": clusters, "brokers": brokers, "stores": stores, "pods": pods, "violations": engine.violations.found,
         "membership": engine.brokers.values().filter_map(|broker| engine.config_of(broker)).max_by_key(|config| config.version).map(|config| config.json())})
 }
 
@@ -159,6 +159,14 @@ async fn run_workload(State(shared): State<Shared>, body: Option<Json<workload::
     Json(json!(workload::run(&shared, &workload).await))
 }
 
+/// A new beginning for the audit, e.g. after everything was destroyed.
+async fn forget_workload(State(shared): State<Shared>) -> Json<Value> {
+    let mut world = shared.lock();
+    world.ledger.forget();
+    world.zeebe.violations = crate::zeebe::violations::Violations::default();
+    Json(json!({}))
+}
+
 async fn run_audit(State(shared): State<Shared>) -> Json<Value> {
     Json(json!(audit::audit(&shared.lock())))
 }
@@ -167,7 +175,7 @@ async fn show_leftovers(State(shared): State<Shared>) -> Json<Value> {
     Json(leftovers(&shared.lock()))
 }
 
-/// Everything that costs money or is in somebody's way.
+/// Everything that costs money or is in somebody's way. `ofLostClusters` is apart: nobody could have deleted it through the lost cluster.
 pub fn leftovers(world: &World) -> Value {
     let clusters: Vec<&String> = world.gcp.gke.keys().collect();
     let mut disks = Vec::new();
@@ -176,11 +184,13 @@ pub fn leftovers(world: &World) -> Value {
         disks.extend(cluster.store.disks().into_iter().map(|disk| format!("{}/{}", cluster.name, disk.name)));
         addresses.extend(cluster.store.load_balancers().into_iter().map(|(namespace, service, ip)| format!("{}/{namespace}/{service} {ip}", cluster.name)));
     }
-    disks.extend(world.orphans.iter().cloned());
+    disks.extend(world.orphans.disks.iter().cloned());
+    addresses.extend(world.orphans.load_balancers.iter().cloned());
     let rules: Vec<&String> = world.gcp.firewalls.keys().collect();
     let buckets: Vec<&String> = world.gcp.buckets.keys().collect();
     let accounts: Vec<&String> = world.gcp.accounts.keys().collect();
-    json!({"clusters": clusters, "firewalls": rules, "buckets": buckets, "serviceAccounts": accounts, "disks": disks, "loadBalancers": addresses})
+    json!({"clusters": clusters, "firewalls": rules, "buckets": buckets, "serviceAccounts": accounts, "disks": disks, "loadBalancers": addresses,
+        "ofLostClusters": world.orphans.of_lost_clusters})
 }
 
 impl World {

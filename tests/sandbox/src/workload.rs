@@ -32,6 +32,13 @@ pub struct Ledger {
     serial: u64,
 }
 
+impl Ledger {
+    /// Forgets all requests; unique keys stay unique.
+    pub fn forget(&mut self) {
+        *self = Self { serial: self.serial, ..Self::default() };
+    }
+}
+
 /// What a workload does.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default)]

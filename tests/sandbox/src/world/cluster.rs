@@ -54,8 +54,16 @@ pub fn add_cluster(world: &mut World, spec: NewCluster, endpoint: String, ca_pem
 /// Ends a cluster with all that is in it, its disks included.
 pub fn remove_cluster(world: &mut World, uid: &str) {
     if let Some(cluster) = world.clusters.remove(uid) {
-        // volumes that nobody deleted leave their disks behind, as on GCP
-        world.orphans.extend(cluster.store.disks().into_iter().map(|disk| format!("{}/{}", cluster.name, disk.name)));
+        // volumes and load balancers that nobody deleted leave disks and forwarding rules behind, as on GCP
+        let disks = cluster.store.disks().into_iter().map(|disk| format!("{}/{}", cluster.name, disk.name));
+        let balancers = cluster.store.load_balancers().into_iter().map(|(namespace, service, ip)| format!("{}/{namespace}/{service} {ip}", cluster.name));
+        let orphans = &mut world.orphans;
+        if cluster.power.runs() {
+            orphans.disks.extend(disks);
+            orphans.load_balancers.extend(balancers);
+        } else {
+            orphans.of_lost_clusters.extend(disks.chain(balancers));
+        }
     }
     world.processes.retain(|_, process| process.cluster != uid);
     world.zeebe.forget_cluster(uid);

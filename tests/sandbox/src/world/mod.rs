@@ -11,7 +11,7 @@ pub mod options;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use cluster::{add_cluster, provision_cluster, remove_cluster};
 pub use dial::dial;
@@ -58,8 +58,10 @@ pub struct World {
     pub faults: Vec<faults::FaultSpec>,
     /// Calls so far.
     pub calls: Vec<calls::Call>,
-    /// Disks that outlived their cluster.
-    pub orphans: Vec<String>,
+    /// What outlived its cluster.
+    pub orphans: Orphans,
+    /// How long the last tick took.
+    pub last_tick: Duration,
     /// Clusters made so far: their address ranges are never used twice.
     pub(crate) serial: u8,
 }
@@ -115,6 +117,17 @@ impl Power {
     }
 }
 
+/// What a deleted cluster left in the project.
+#[derive(Debug, Clone, Default)]
+pub struct Orphans {
+    /// Disks of volumes that somebody could have deleted first: the cluster was running.
+    pub disks: Vec<String>,
+    /// Load balancers that somebody could have deleted first.
+    pub load_balancers: Vec<String>,
+    /// Disks and load balancers of clusters that were lost when they were deleted: nobody could ask them.
+    pub of_lost_clusters: Vec<String>,
+}
+
 /// What GKE asks for when a create operation finishes.
 #[derive(Debug, Clone)]
 pub struct NewCluster {
@@ -145,13 +158,15 @@ impl World {
             ledger: workload::Ledger::default(),
             faults: Vec::new(),
             calls: Vec::new(),
-            orphans: Vec::new(),
+            orphans: Orphans::default(),
+            last_tick: Duration::ZERO,
             serial: 0,
         }
     }
 
     /// Moves everything on to `now`.
     pub fn tick(&mut self, now: Instant) {
+        let start = Instant::now();
         gcp::tick(self);
         for cluster in self.clusters.values_mut().filter(|cluster| cluster.power.runs()) {
             kubernetes::controllers::tick(&mut cluster.store, now);
@@ -159,6 +174,7 @@ impl World {
         kubelet::tick(self, now);
         zeebe::tick(self, now);
         webapps::tick(self, now);
+        self.last_tick = start.elapsed();
     }
 
     /// The cluster with this UID, or with this name in GKE.

@@ -141,7 +141,7 @@ impl Engine {
         for operation in &operations {
             expected.apply(operation);
         }
-        let id = config.change_count + 2;
+        let id = config.change_count + 1;
         let body = json!({
             "changeId": id,
             "currentTopology": config.brokers_json(),
