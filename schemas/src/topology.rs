@@ -176,11 +176,8 @@ impl Fields<'_> {
                 if project.is_unknown() {
                     return Err(PlaceError::Unknown);
                 }
-                let project = project
-                    .known()
-                    .map(String::as_str)
-                    .or(default_project)
-                    .ok_or(PlaceError::Missing("project"))?;
+                let project =
+                    project.known().map(String::as_str).or(default_project).ok_or(PlaceError::Missing("project"))?;
                 Ok(Place::Gke { project: project.to_owned(), location: location.clone(), cluster: cluster.clone() })
             }
         }

@@ -243,9 +243,7 @@ impl<'a> ClusterDns<'a> {
 
     async fn config(&self, kind: Kind) -> Result<(Option<String>, Option<String>), DnsError> {
         let found = self.kubernetes.find(&kind.config_map()).await?;
-        let text = |pointer: &str| {
-            found.as_ref().and_then(|found| found.pointer(pointer)?.as_str()).map(str::to_owned)
-        };
+        let text = |pointer: &str| found.as_ref().and_then(|found| found.pointer(pointer)?.as_str()).map(str::to_owned);
         Ok((text("/metadata/resourceVersion"), text(&format!("/data/{}", kind.key()))))
     }
 

@@ -8,7 +8,7 @@ use c8_clients::{
     kubernetes::probe::{self, ProbeItem},
 };
 use c8_release::names::HERE;
-use c8_schemas::DnsChain;
+use c8_schemas::{DnsChain, topology::Place};
 use terraform_plugin::{Apply, Attr, Context, Fault};
 
 use super::{
@@ -66,10 +66,7 @@ async fn seen(ctx: &Context<C8>, installation: &Installation, id: u8, alive: &Al
 }
 
 /// Creates and changes until the chain is so.
-pub async fn converge(
-    ctx: &Context<C8>,
-    apply: Apply<DnsChainResource>,
-) -> Result<(DnsChain, Observation), Fault> {
+pub async fn converge(ctx: &Context<C8>, apply: Apply<DnsChainResource>) -> Result<(DnsChain, Observation), Fault> {
     let installation = resolve(&ctx.client, &apply.planned.regions)?;
     let mut model = apply.planned.clone();
     model.id = Attr::Known(installation.group.clone());
@@ -168,6 +165,7 @@ pub async fn remove(ctx: &Context<C8>, installation: &Installation) -> Result<()
                 Ok(alive) => alive,
                 // gone, or another one: nothing of ours is in it
                 Err(_) if !matches!(reach, Reach::Silent(_)) => return Ok(()),
+                Err(why) if nobody_knows(region, reach) => return Err(unknown(region, &why)),
                 Err(why) => {
                     left_behind(ctx, region, &why);
                     return Ok(());
@@ -195,6 +193,24 @@ pub async fn remove(ctx: &Context<C8>, installation: &Installation) -> Result<()
     };
     let (zero, one) = futures::join!(remove(0), remove(1));
     zero.and(one)
+}
+
+/// Google itself does not answer: the cluster may well live, and to forget the chain would leave it behind.
+fn nobody_knows(region: &RegionAt, reach: &Reach) -> bool {
+    match (&region.place, reach) {
+        (Place::Gke { .. }, Reach::Silent(silent)) => silent.cluster.is_none(),
+        _ => false,
+    }
+}
+
+fn unknown(region: &RegionAt, why: &str) -> Fault {
+    Fault::new(
+        "DNS chain can't be removed",
+        format!(
+            "{}: {why}. Whether the cluster still lives can't be told, so its half is kept. Destroy again later.",
+            region.title()
+        ),
+    )
 }
 
 type Half<'a> = Result<&'a Alive, Option<String>>;

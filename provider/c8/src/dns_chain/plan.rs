@@ -31,7 +31,9 @@ pub fn plan(change: &mut Change<DnsChainResource>) {
             change.replace(Path::root().attr("regions"));
         }
     }
-    if change.observation.as_ref().is_some_and(|seen| !seen.drift.is_empty()) {
+    let drift = change.observation.as_ref().map(|seen| seen.drift.join(".\n")).unwrap_or_default();
+    if !drift.is_empty() {
+        change.diags.warning(Path::root(), "DNS chain will be repaired", format!("{drift}."));
         unsettle(change);
     }
 }
@@ -88,6 +90,7 @@ mod tests {
     fn drift_is_repaired() {
         let change = planned(Some(settled()), settled(), &["stub domain is missing"]);
         assert!(change.planned.verified.is_unknown());
+        assert_eq!(change.diags.iter().next().unwrap().detail, "stub domain is missing.");
     }
 
     #[test]

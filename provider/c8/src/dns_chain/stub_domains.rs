@@ -127,7 +127,10 @@ mod tests {
     #[rstest]
     #[case::absent(None, Some(r#"{"b.svc.cluster.local":["10.0.0.1"]}"#))]
     #[case::empty(Some(" "), Some(r#"{"b.svc.cluster.local":["10.0.0.1"]}"#))]
-    #[case::others_stay(Some(r#"{"corp":["1.1.1.1"]}"#), Some(r#"{"b.svc.cluster.local":["10.0.0.1"],"corp":["1.1.1.1"]}"#))]
+    #[case::others_stay(
+        Some(r#"{"corp":["1.1.1.1"]}"#),
+        Some(r#"{"b.svc.cluster.local":["10.0.0.1"],"corp":["1.1.1.1"]}"#)
+    )]
     #[case::moved(Some(r#"{"b.svc.cluster.local":["9.9.9.9"]}"#), Some(r#"{"b.svc.cluster.local":["10.0.0.1"]}"#))]
     #[case::there(Some(r#"{ "b.svc.cluster.local" : ["10.0.0.1"] }"#), None)]
     fn our_key_is_merged(#[case] text: Option<&str>, #[case] expected: Option<&str>) {

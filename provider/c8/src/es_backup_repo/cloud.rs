@@ -158,7 +158,9 @@ impl Cloud {
             };
             match buckets.change_policy(&self.bucket, change).await {
                 Ok(()) => Ok(Some(())),
-                Err(Error::Api { status: Some(400) | None, message, .. }) if message.contains("does not exist") => Ok(None),
+                Err(Error::Api { status: Some(400) | None, message, .. }) if message.contains("does not exist") => {
+                    Ok(None)
+                }
                 Err(error) => Err(CloudError::from(error)),
             }
         };

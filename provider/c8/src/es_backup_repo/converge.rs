@@ -13,7 +13,7 @@ use super::{
     store::{Registration, Store, StoreError},
 };
 use crate::{
-    installation::{Installation, RegionAt},
+    installation::{Installation, RegionAt, capital},
     provider::{Alive, C8, Reach, living, resolve, wait},
 };
 
@@ -220,7 +220,8 @@ pub async fn remove(ctx: &Context<C8>, prior: &EsBackupRepo) -> Result<(), Fault
         Err(error) => return Err(refused(&error)),
     };
     if own && !force {
-        let objects = GcpError::absent(buckets.objects(&cloud.bucket, "").await).map_err(|error| refused(&error.into()))?;
+        let objects =
+            GcpError::absent(buckets.objects(&cloud.bucket, "").await).map_err(|error| refused(&error.into()))?;
         let count = objects.map_or(0, |objects| objects.len());
         if count > 0 {
             return Err(Fault::at(
@@ -310,7 +311,8 @@ fn uids(installation: &Installation, reaches: &[Reach; 2]) -> [Option<String>; 2
 }
 
 fn base_paths(installation: &Installation, uids: &[Option<String>; 2]) -> Attr<Vec<Attr<String>>> {
-    let path = |uid: &Option<String>| uid.as_deref().map(|uid| names::base_path(&installation.group, uid)).unwrap_or_default();
+    let path =
+        |uid: &Option<String>| uid.as_deref().map(|uid| names::base_path(&installation.group, uid)).unwrap_or_default();
     Attr::Known(uids.iter().map(|uid| Attr::Known(path(uid))).collect())
 }
 
@@ -342,7 +344,10 @@ fn unfinished() -> Observation {
 /// A half failed: an error if its cluster answers, a warning if it was lost in between.
 async fn tell(ctx: &Context<C8>, region: &RegionAt, error: &StoreError) -> Result<(), Fault> {
     wait(ctx).check().map_err(|why| {
-        Fault::new("Backup repository is not complete", format!("While it was being made, {why}. Apply again to go on."))
+        Fault::new(
+            "Backup repository is not complete",
+            format!("While it was being made, {why}. Apply again to go on."),
+        )
     })?;
     match ctx.client.look(&region.place).await {
         Reach::Alive(_) => Err(Fault::new(
@@ -362,8 +367,8 @@ async fn tell(ctx: &Context<C8>, region: &RegionAt, error: &StoreError) -> Resul
 
 fn refused(error: &CloudError) -> Fault {
     Fault::new(
-        "Backup repository can't be made right in Google Cloud",
-        format!("Google Cloud: {error}. What was done stays; apply again to go on."),
+        "Google Cloud refuses the backup repository, or does not answer",
+        format!("{}. What was done stays; apply again to go on.", capital(&error.to_string())),
     )
 }
 
@@ -400,7 +405,8 @@ mod tests {
         let installation = Installation::resolve(&model().regions, None).unwrap();
         let uids = [Some("u0".to_owned()), Some("u1".to_owned())];
         let one = registrations(&installation, &model(), 1, &uids);
-        let short: Vec<_> = one.iter().map(|it| (it.name.as_str(), it.gcs.base_path.as_str(), it.gcs.readonly)).collect();
+        let short: Vec<_> =
+            one.iter().map(|it| (it.name.as_str(), it.gcs.base_path.as_str(), it.gcs.readonly)).collect();
         assert_eq!(short, [("camunda_backup", "a-b/u1", false), ("camunda_backup_peer", "a-b/u0", true)]);
     }
 
@@ -409,6 +415,9 @@ mod tests {
         let installation = Installation::resolve(&model().regions, None).unwrap();
         let zero = registrations(&installation, &model(), 0, &[Some("u0".to_owned()), None]);
         assert_eq!(zero.len(), 1);
-        assert_eq!(base_paths(&installation, &[Some("u0".to_owned()), None]), Attr::Known(vec![Attr::Known("a-b/u0".into()), Attr::Known(String::new())]));
+        assert_eq!(
+            base_paths(&installation, &[Some("u0".to_owned()), None]),
+            Attr::Known(vec![Attr::Known("a-b/u0".into()), Attr::Known(String::new())])
+        );
     }
 }

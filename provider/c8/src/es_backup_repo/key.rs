@@ -51,7 +51,9 @@ mod tests {
     use rstest::rstest;
 
     fn key(id: &str, email: &str) -> Key {
-        let file = format!(r#"{{"type":"service_account","private_key_id":"{id}","client_email":"{email}","private_key":"hunter2"}}"#);
+        let file = format!(
+            r#"{{"type":"service_account","private_key_id":"{id}","client_email":"{email}","private_key":"hunter2"}}"#
+        );
         Key::parse(Secret::new(file)).unwrap()
     }
 

@@ -34,10 +34,7 @@ pub fn validate(config: &EsBackupRepo, diags: &mut Diagnostics) {
     }
 }
 
-fn fault<'a>(
-    attr: &'a Attr<String>,
-    check: impl Fn(&str) -> Option<&'static str>,
-) -> Option<(&'a str, &'static str)> {
+fn fault<'a>(attr: &'a Attr<String>, check: impl Fn(&str) -> Option<&'static str>) -> Option<(&'a str, &'static str)> {
     let text = attr.known()?;
     Some((text, check(text)?))
 }
@@ -46,18 +43,21 @@ fn fault<'a>(
 pub fn plan(change: &mut Change<EsBackupRepoResource>) {
     let installation = Installation::resolve(&change.planned.regions, Some("")).ok();
     let group = installation.map(|installation| installation.group);
-    let (regions, drift) = match &change.prior {
-        None => (None, false),
-        Some(prior) => (
-            Some(regions_change(&prior.regions, &change.planned.regions)),
-            change.observation.as_ref().is_some_and(|seen| !seen.drift.is_empty()),
-        ),
-    };
-    if matches!(regions, Some(RegionsChange::None)) && !drift {
-        return;
+    if let Some(prior) = &change.prior {
+        let regions = regions_change(&prior.regions, &change.planned.regions);
+        let drift = change.observation.as_ref().map(|seen| seen.drift.join(".\n")).unwrap_or_default();
+        if !drift.is_empty() {
+            change.diags.warning(Path::root(), "Backup repository will be repaired", format!("{drift}."));
+        } else if regions == RegionsChange::None {
+            return;
+        }
     }
     let other_group = group.as_ref().is_some_and(|group| {
-        change.prior.as_ref().and_then(|prior| prior.r#ref.known()).and_then(|prior| prior.group.known())
+        change
+            .prior
+            .as_ref()
+            .and_then(|prior| prior.r#ref.known())
+            .and_then(|prior| prior.group.known())
             .is_some_and(|prior| prior != group)
     });
     if other_group {

@@ -38,10 +38,7 @@ pub async fn look(client: &C8, installation: &Installation) -> Option<Seen> {
 }
 
 /// Creates and replaces rules until they are as wanted.
-pub async fn converge(
-    ctx: &Context<C8>,
-    apply: Apply<FirewallResource>,
-) -> Result<(Firewall, Observation), Fault> {
+pub async fn converge(ctx: &Context<C8>, apply: Apply<FirewallResource>) -> Result<(Firewall, Observation), Fault> {
     let installation = resolve(&ctx.client, &apply.planned.regions)?;
     let mut model = apply.planned.clone();
     model.id = Attr::Known(installation.group.clone());
@@ -66,9 +63,8 @@ pub async fn converge(
     }
     let (zero, one) = futures::join!(existing(&ctx.client, &installation, 0), existing(&ctx.client, &installation, 1));
     let found = [zero, one].into_iter().zip(&installation.regions);
-    let found = found
-        .map(|(found, region)| found.map_err(|error| fault(region, &error)))
-        .collect::<Result<Vec<_>, _>>()?;
+    let found =
+        found.map(|(found, region)| found.map_err(|error| fault(region, &error))).collect::<Result<Vec<_>, _>>()?;
     model.rules = Attr::Known(found.iter().flatten().map(|rule| Attr::Known(as_read(rule))).collect());
     Ok((model, Observation::default()))
 }

@@ -31,7 +31,9 @@ pub fn plan(change: &mut Change<FirewallResource>) {
             change.replace(Path::root().attr("regions"));
         }
     }
-    if change.observation.as_ref().is_some_and(|seen| !seen.drift.is_empty()) {
+    let drift = change.observation.as_ref().map(|seen| seen.drift.join(".\n")).unwrap_or_default();
+    if !drift.is_empty() {
+        change.diags.warning(Path::root(), "Firewall rules will be repaired", format!("{drift}."));
         change.planned.rules = Attr::Unknown;
     }
 }
@@ -45,7 +47,10 @@ mod tests {
     use super::*;
     use crate::{
         firewall::Observation,
-        installation::{RegionRefs, testing::{reference, regions}},
+        installation::{
+            RegionRefs,
+            testing::{reference, regions},
+        },
     };
 
     fn settled() -> Firewall {

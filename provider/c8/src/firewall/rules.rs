@@ -118,7 +118,10 @@ mod tests {
         let both = [Some(facts("10.0.0.0/14", "c8-zero")), Some(facts("10.4.0.0/14", "c8-one"))];
         let [zero, one] = wanted(&installation, &both).unwrap();
         assert_eq!((zero.name.as_str(), one.name.as_str()), ("c8-allow-a-b-r0-from-r1", "c8-allow-a-b-r1-from-r0"));
-        assert_eq!((zero.source_ranges, zero.target_tags), (vec!["10.4.0.0/14".to_owned()], vec!["c8-zero".to_owned()]));
+        assert_eq!(
+            (zero.source_ranges, zero.target_tags),
+            (vec!["10.4.0.0/14".to_owned()], vec!["c8-zero".to_owned()])
+        );
         assert_eq!((one.source_ranges, one.target_tags), (vec!["10.0.0.0/14".to_owned()], vec!["c8-one".to_owned()]));
         assert_eq!(wanted(&installation, &[None, both[1].clone()]), None);
     }

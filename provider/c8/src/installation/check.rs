@@ -41,7 +41,9 @@ pub fn check_regions(regions: &RegionRefs, diags: &mut Diagnostics) {
                     diags.error(
                         at.attr("region_id"),
                         "Region is named twice",
-                        format!("Both elements of `regions` are region {id}. One must be region 0, the other region 1."),
+                        format!(
+                            "Both elements of `regions` are region {id}. One must be region 0, the other region 1."
+                        ),
                     );
                 }
             }
@@ -67,7 +69,11 @@ pub fn check_regions(regions: &RegionRefs, diags: &mut Diagnostics) {
                     );
                 }
             }
-            Attr::Null => diags.error(at.attr("namespace"), "Namespace is missing", "Set `namespace` to the namespace of Camunda."),
+            Attr::Null => diags.error(
+                at.attr("namespace"),
+                "Namespace is missing",
+                "Set `namespace` to the namespace of Camunda.",
+            ),
             Attr::Unknown => {}
         }
         if let Attr::Known(group) = &reference.group {
@@ -132,7 +138,8 @@ pub fn is_dns_label(text: &str) -> bool {
 }
 
 /// Sentences begin with a capital letter.
-fn capital(text: &str) -> String {
+#[must_use]
+pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -5,7 +5,7 @@
 
 mod check;
 
-pub use check::{check_group, check_namespace, check_regions, is_dns_label};
+pub use check::{capital, check_group, check_namespace, check_regions, is_dns_label};
 
 use c8_release::names;
 use c8_schemas::{
@@ -144,10 +144,7 @@ impl Installation {
     }
 }
 
-fn resolve_one(
-    reference: &RegionRef,
-    project: Option<&str>,
-) -> Result<(RegionAt, Option<String>), InstallationError> {
+fn resolve_one(reference: &RegionRef, project: Option<&str>) -> Result<(RegionAt, Option<String>), InstallationError> {
     let text = |attr: &Attr<String>| match attr {
         Attr::Unknown => Err(InstallationError::Unknown),
         Attr::Null => Ok(None),
@@ -203,8 +200,7 @@ pub fn regions_change(prior: &RegionRefs, planned: &RegionRefs) -> RegionsChange
         (Ok(before), Ok(after)) => {
             let same = before.group == after.group
                 && before.regions.iter().zip(&after.regions).all(|(before, after)| {
-                    before.namespace == after.namespace
-                        && same_place(&before.place, &after.place)
+                    before.namespace == after.namespace && same_place(&before.place, &after.place)
                 });
             if same { RegionsChange::Rebuilt } else { RegionsChange::Other }
         }
@@ -215,10 +211,9 @@ pub fn regions_change(prior: &RegionRefs, planned: &RegionRefs) -> RegionsChange
 /// Whether two places may be the same cluster: an empty project is the provider's, which is not known at plan.
 fn same_place(before: &Place, after: &Place) -> bool {
     match (before, after) {
-        (
-            Place::Gke { project: p, location: l, cluster: c },
-            Place::Gke { project: q, location: m, cluster: d },
-        ) => l == m && c == d && (p == q || p.is_empty() || q.is_empty()),
+        (Place::Gke { project: p, location: l, cluster: c }, Place::Gke { project: q, location: m, cluster: d }) => {
+            l == m && c == d && (p == q || p.is_empty() || q.is_empty())
+        }
         (before, after) => before == after,
     }
 }

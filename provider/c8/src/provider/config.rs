@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn secrets_are_not_printed() {
-        let config = ProviderConfig { credentials: text("hunter2"), access_token: text("hunter3"), ..Default::default() };
+        let config =
+            ProviderConfig { credentials: text("hunter2"), access_token: text("hunter3"), ..Default::default() };
         assert!(!format!("{:?}", gcp(&config)).contains("hunter"));
     }
 }

@@ -110,7 +110,11 @@ impl C8 {
 /// The references do not name an installation; see [`crate::installation::InstallationError`].
 pub fn resolve(client: &C8, regions: &RegionRefs) -> Result<Installation, Fault> {
     Installation::resolve(regions, client.project()).map_err(|error| {
-        Fault::at(Path::root().attr("regions"), "Regions can't be resolved", format!("The attribute is not usable: {error}."))
+        Fault::at(
+            Path::root().attr("regions"),
+            "Regions can't be resolved",
+            format!("The attribute is not usable: {error}."),
+        )
     })
 }
 
