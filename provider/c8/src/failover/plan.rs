@@ -61,14 +61,14 @@ fn plan_update(change: &mut Change<Failover>) {
     let declared = planned.lost_region.known().and_then(|id| u32::try_from(*id).ok());
     let (Some(observation), Some(active)) = (observation, planned.failover_active.known().copied()) else {
         if touched {
-            unknown_all(&mut change.planned);
+            unknown_all(&mut change.planned, &prior);
             change.intent = Some(Intent { open: true, ..Intent::default() });
         }
         return;
     };
     let epoch = observation.record().map_or(0, |record| record.epoch);
     if is_stale(&planned, &observation) {
-        unknown_all(&mut change.planned);
+        unknown_all(&mut change.planned, &prior);
         change.intent = Some(Intent { open: true, epoch, ..Intent::default() });
         return;
     }
@@ -104,7 +104,7 @@ fn plan_update(change: &mut Change<Failover>) {
         }
         return;
     }
-    unknown_all(&mut change.planned);
+    unknown_all(&mut change.planned, &prior);
     change.planned.planned_steps = texts(&steps, &observation);
     if let Goal::Without(lost) = goal {
         warn_of_loss(change, &observation, lost);
@@ -140,7 +140,7 @@ fn warn_of_loss(change: &mut Change<Failover>, observation: &Observation, lost: 
 fn touch(change: &mut Change<Failover>, prior: &Model) {
     let planned = &mut change.planned;
     planned.phase = Attr::Unknown;
-    if prior.id.is_null() || planned.regions != prior.regions {
+    if prior.id.is_null() || regions_change(&prior.regions, &planned.regions) == RegionsChange::Other {
         planned.id = Attr::Unknown;
         planned.group = Attr::Unknown;
     }
@@ -156,9 +156,11 @@ fn touch(change: &mut Change<Failover>, prior: &Model) {
     }
 }
 
-fn unknown_all(planned: &mut Model) {
-    planned.id = Attr::Unknown;
-    planned.group = Attr::Unknown;
+fn unknown_all(planned: &mut Model, prior: &Model) {
+    if prior.id.is_null() || regions_change(&prior.regions, &planned.regions) == RegionsChange::Other {
+        planned.id = Attr::Unknown;
+        planned.group = Attr::Unknown;
+    }
     planned.epoch = Attr::Unknown;
     planned.phase = Attr::Unknown;
     planned.planned_steps = Attr::Unknown;

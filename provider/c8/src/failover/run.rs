@@ -49,6 +49,8 @@ pub struct Run<'a> {
     pub completed: Vec<String>,
     /// What was found and proven.
     pub report: Vec<String>,
+    /// Exporting was paused, and stood still, in this apply.
+    pub settled: bool,
     looked: [Instant; 2],
     lease: Option<Lease>,
     started: Instant,
@@ -76,6 +78,7 @@ impl<'a> Run<'a> {
             seen,
             completed: Vec::new(),
             report: Vec::new(),
+            settled: false,
             looked: [Instant::now(); 2],
             lease: None,
             started,
@@ -243,7 +246,10 @@ impl<'a> Run<'a> {
                 .check()
                 .map_err(|why| Fault::new("The transition was interrupted", format!("{why}. Apply again to go on.")))?;
             let due = next_steps(self.o(), goal);
-            let Some(step) = due.first().cloned() else { return Ok(()) };
+            let Some(step) = due.first().cloned() else {
+                self.complete(intent);
+                return Ok(());
+            };
             if !intent.open
                 && let Some(unplanned) = due.iter().find(|step| !is_covered(step, &intent.steps))
             {
@@ -284,6 +290,15 @@ impl<'a> Run<'a> {
                 self.completed.push(text);
             }
             saved(self);
+        }
+    }
+
+    /// All that was planned is done; what was found done is part of it, in the order of the plan.
+    fn complete(&mut self, intent: &Intent) {
+        let planned: Vec<String> = intent.steps.iter().map(|step| step.text(self.o())).collect();
+        if !planned.is_empty() && !self.completed.is_empty() {
+            let more: Vec<String> = self.completed.iter().filter(|text| !planned.contains(text)).cloned().collect();
+            self.completed = planned.into_iter().chain(more).collect();
         }
     }
 

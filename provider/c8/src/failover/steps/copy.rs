@@ -29,11 +29,11 @@ impl Run<'_> {
         let survivor = peer(lost);
         let zeebe = self.zeebe(survivor)?;
         self.ask_until(|| zeebe.pause_exporting(), Some(Step::Pause { lost })).await?;
-        self.settled(survivor).await
+        self.settle(survivor).await
     }
 
     /// Waits until nothing moves any more: a bulk that was under way when exporting was paused may still be written.
-    async fn settled(&mut self, survivor: u32) -> Result<(), Fault> {
+    async fn settle(&mut self, survivor: u32) -> Result<(), Fault> {
         let quiet = self.bulk_delay(survivor) + Duration::from_millis(500);
         let mut before = None;
         loop {
@@ -49,6 +49,7 @@ impl Run<'_> {
                     .any(|(partition, sum)| exporting.positions.get(partition).is_some_and(|p| sum.max > *p));
                 let now = Some((exporting.positions, sums));
                 if now == before && !ahead {
+                    self.settled = true;
                     return Ok(());
                 }
                 before = now;
@@ -70,7 +71,11 @@ impl Run<'_> {
     pub(super) async fn snapshot(&mut self, lost: u32) -> Result<(), Fault> {
         let survivor = peer(lost);
         // an earlier apply may have been killed between pausing and settling
-        self.settled(survivor).await?;
+        if !self.settled {
+            self.settle(survivor).await?;
+        }
+        // a second snapshot means that something moved all the same
+        self.settled = false;
         let repository = self.repository()?;
         let o = self.o();
         let epoch = o.record().map_or(0, |record| record.epoch);
