@@ -16,7 +16,7 @@ use super::{
     install::{Installed, install},
     phase,
     read::{known, note_cluster},
-    setup::Setup,
+    setup::{Setup, capital},
 };
 use crate::provider::{Alive, C8, Reach};
 
@@ -110,7 +110,7 @@ pub async fn update(ctx: &Context<C8>, apply: Apply<RegionResource>) -> Result<(
             model.objects = Attr::Known(objects);
         }
         apply.save.save(model, seen);
-        return Err(Fault::new(INCOMPLETE, format!("{}: {why}. What is done stays done; apply again.", setup.title())));
+        return Err(Fault::new(INCOMPLETE, format!("{}: {why}. What is done stays done; apply again.", capital(&setup.title()))));
     }
     if model.phase.is_unknown() {
         model.phase = Attr::Known(installed.phase.to_owned());
@@ -133,7 +133,7 @@ fn out_of_reach(
         Reach::Silent(silent) => silent.why.as_str(),
         _ => why,
     };
-    ctx.warn("Change postponed", format!("{} does not answer: {why}. The change is left until it does.", setup.title()));
+    ctx.warn("Change postponed", format!("{} does not answer: {why}. The change is left until it does.", capital(&setup.title())));
     if model.phase.is_unknown() {
         model.phase = Attr::Known(phase::UNREACHABLE.to_owned());
     }
@@ -227,6 +227,6 @@ fn tell(ctx: &Context<C8>, setup: &Setup, installed: &Installed) {
         );
     }
     if let Some(why) = &installed.stopped {
-        ctx.warn(INCOMPLETE, format!("{} exists, but is not complete: {why}. Apply again to go on.", setup.title()));
+        ctx.warn(INCOMPLETE, format!("{} exists, but is not complete: {why}. Apply again to go on.", capital(&setup.title())));
     }
 }

@@ -79,7 +79,7 @@ pub async fn delete(ctx: &Context<C8>, delete: Delete<RegionResource>) -> Result
         Reach::Alive(alive) => {
             let release = Teardown::new(alive.kubernetes.clone(), &target.release, &target.namespace, half(ctx));
             let left = release.run().await.map_err(|error| {
-                Fault::new("Region can't be deleted", format!("{}: {error}. What is gone is gone; destroy again.", target.title()))
+                Fault::new("Region can't be deleted", format!("{}: {error}. What is gone is gone; destroy again.", super::setup::capital(&target.title())))
             })?;
             if !left.objects.is_empty() {
                 ctx.warn("Something is left", format!("Not gone in time: {}.", left.objects.join(", ")));

@@ -70,9 +70,9 @@ impl Resource for RegionResource {
         &self,
         ctx: &Context<C8>,
         prior: Region,
-        _: Option<Observation>,
+        observation: Option<Observation>,
     ) -> Result<Option<(Region, Observation)>, Fault> {
-        read::read(ctx, prior).await
+        read::read(ctx, prior, observation).await
     }
 
     async fn create(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(Region, Observation), Fault> {

@@ -13,7 +13,7 @@ use c8_schemas::{Region, RegionRef};
 use serde_json::Value;
 use terraform_plugin::{Attr, Context, Fault};
 
-use super::setup::{Setup, title};
+use super::setup::{Setup, capital, title};
 use super::{Observation, live, phase};
 use crate::installation::DEFAULT_RELEASE;
 use crate::provider::{Alive, C8, Reach};
@@ -21,10 +21,10 @@ use crate::provider::{Alive, C8, Reach};
 const OUT_OF_REACH: &str = "Region is unreachable";
 
 /// Looks at the region.
-pub async fn read(ctx: &Context<C8>, prior: Region) -> Result<Option<(Region, Observation)>, Fault> {
+pub async fn read(ctx: &Context<C8>, prior: Region, seen_before: Option<Observation>) -> Result<Option<(Region, Observation)>, Fault> {
     let project = ctx.client.project();
-    let Some(reference) = prior.r#ref.known() else { return Ok(Some((prior, Observation::default()))) };
-    let Ok(place) = reference.place(project) else { return Ok(Some((prior, Observation::default()))) };
+    let Some(reference) = prior.r#ref.known() else { return Ok(Some((prior, seen_before.unwrap_or_default()))) };
+    let Ok(place) = reference.place(project) else { return Ok(Some((prior, seen_before.unwrap_or_default()))) };
     let peer_place = peer_entry(&prior).and_then(|entry| entry.place(project).ok());
     let (own, peer) = futures::join!(ctx.client.reach(&place), async {
         match &peer_place {
@@ -33,7 +33,9 @@ pub async fn read(ctx: &Context<C8>, prior: Region) -> Result<Option<(Region, Ob
         }
     });
     let imported = prior.topology.is_null() && prior.phase.is_null();
-    let seen = Observation { peer_in_trouble: peer.as_ref().is_some_and(in_trouble), disks: Vec::new() };
+    // the disks of a region that can't be asked are those that were seen last
+    let disks = seen_before.map(|seen| seen.disks).unwrap_or_default();
+    let seen = Observation { peer_in_trouble: peer.as_ref().is_some_and(in_trouble), disks };
     let meant = reference.cluster_uid.known().cloned();
     match &own {
         Reach::Alive(alive) if meant.as_ref().is_none_or(|uid| *uid == alive.uid) => {
@@ -80,12 +82,13 @@ fn peer_entry(model: &Region) -> Option<&c8_schemas::TopologyEntry> {
     model.topology.known()?.get(peer)?.known()
 }
 
+/// The region at the beginning of a sentence.
 fn name(model: &Region) -> String {
     let reference = model.r#ref.known();
     let namespace = reference.and_then(|reference| reference.namespace.known()).map_or("", String::as_str);
     match model.region_id.known().and_then(|id| u8::try_from(*id).ok()) {
-        Some(id) => title(id, namespace),
-        None => format!("region in {namespace}"),
+        Some(id) => capital(&title(id, namespace)),
+        None => format!("The region in {namespace}"),
     }
 }
 
@@ -102,11 +105,11 @@ fn lose(ctx: &Context<C8>, mut prior: Region, why: &str, evidence: Option<&str>)
     let was_lost = prior.phase.known().is_some_and(|phase| phase == phase::LOST);
     let lost = evidence.is_some() || was_lost;
     let verdict = if lost { "lost" } else { "unreachable" };
-    let evidence = evidence.map(|evidence| format!(" ({evidence})")).unwrap_or_default();
+    let evidence = evidence.map(|evidence| format!("; {evidence}")).unwrap_or_default();
     ctx.warn(
         OUT_OF_REACH,
         format!(
-            "{} is {verdict}: {why}{evidence}. Its state is kept. The data source c8_dr_state shows what the rest of the \
+            "{} is {verdict}: {why}{evidence}.\nIts state is kept. The data source c8_dr_state shows what the rest of the \
              installation sees; `failover_active = true` runs on the other region; `terraform apply -replace` rebuilds this one.",
             name(&prior)
         ),

@@ -290,7 +290,8 @@ fn check_cluster(cluster: &c8_schemas::Cluster, own: &TopologyEntry, diags: &mut
     }
 }
 
-fn capital(text: &str) -> String {
+/// Sentences begin with a capital letter.
+pub fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
