@@ -195,3 +195,62 @@ async fn the_control_api_breaks_and_tells() {
     assert_eq!(left["disks"].as_array().unwrap().len(), 6, "{left:#}");
     assert_eq!(left["loadBalancers"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_pod_sees_what_the_network_lets_through() {
+    let mut regions = Regions::start().await;
+    let report = probe(&regions, "p1").await;
+    let lines: Vec<&str> = report.lines().collect();
+    assert!(lines[0].starts_with("0 ok 34.118."), "{report}");
+    assert!(lines[1].starts_with("1 fail"), "{report}");
+    assert_eq!(lines[2], "2 ok camunda-zeebe-0.camunda-zeebe.camunda-ew1.svc.cluster.local:26502");
+    assert!(lines[3].starts_with("3 fail"), "9600 is not open between the regions: {report}");
+    regions.fence(0);
+    let report = probe(&regions, "p2").await;
+    let lines: Vec<&str> = report.lines().collect();
+    assert!(lines[0].starts_with("0 ok"), "DNS passes the fence: {report}");
+    assert!(lines[2].starts_with("2 fail"), "{report}");
+}
+
+async fn probe(regions: &Regions, name: &str) -> String {
+    let broker = "camunda-zeebe-0.camunda-zeebe.camunda-ew1.svc.cluster.local";
+    let items = json!([{"resolve": "c8-here.camunda-ew1.svc.cluster.local"}, {"resolve": "c8-admit-9.camunda-ew1.svc.cluster.local"},
+        {"connect": format!("{broker}:26502")}, {"connect": format!("{broker}:9600")}]);
+    regions.with(|world| {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACES[0]}, "spec": {"restartPolicy": "Never",
+            "containers": [{"name": "probe", "image": "busybox:1.36", "env": [{"name": "C8_PROBE", "value": items.to_string()}]}]}});
+        world.clusters.get_mut(&regions.uids[0]).unwrap().store.create("test", pod).unwrap();
+    });
+    let uid = regions.uids[0].clone();
+    regions
+        .until("the probe has ended", |world| world.clusters[&uid].store.pod(NAMESPACES[0], name).is_some_and(|pod| pod.phase() == "Succeeded"))
+        .await;
+    regions.with(|world| {
+        let pod = world.clusters[&uid].store.pod(NAMESPACES[0], name).unwrap();
+        pod.object()["status"]["containerStatuses"][0]["state"]["terminated"]["message"].as_str().unwrap().to_owned()
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_application_makes_indices_that_a_restore_trips_over() {
+    let regions = Regions::start().await;
+    for (region, app) in [(0, "operate"), (1, "operate")] {
+        regions.with(|world| {
+            let url = format!("http://camunda-elasticsearch-master-hl.{}.svc.cluster.local:9200", NAMESPACES[region]);
+            let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": format!("camunda-{app}"), "namespace": NAMESPACES[region]},
+                "spec": {"replicas": 1, "selector": {"matchLabels": {"app": app}}, "template": {"metadata": {"labels": {"app": app}}, "spec": {
+                    "containers": [{"name": app, "image": format!("camunda/{app}:8.7.2"), "env": [{"name": "CAMUNDA_OPERATE_ELASTICSEARCH_URL", "value": url}]}]}}}});
+            world.clusters.get_mut(&regions.uids[region]).unwrap().store.create("test", deployment).unwrap();
+        });
+    }
+    let made = |world: &c8_sandbox::World| world.stores.nodes.keys().all(|pod| !world.stores.data(pod).unwrap().matching("operate-*").is_empty());
+    regions.until("both made their indices", made).await;
+    let es = |region: usize, method: &'static str, path: &'static str, body: Value| regions.http(region, "es", 9200, method, path, body);
+    for region in 0..2 {
+        let body = json!({"type": "gcs", "settings": {"bucket": "backup", "base_path": "g", "readonly": region == 1}});
+        assert_eq!(es(region, "PUT", "/_snapshot/r", body).await.0, 200);
+    }
+    assert_eq!(es(0, "PUT", "/_snapshot/r/s?wait_for_completion=true", json!({})).await.0, 200);
+    let (status, error) = es(1, "POST", "/_snapshot/r/s/_restore?wait_for_completion=true", json!({"indices": "operate-*"})).await;
+    assert_eq!((status, &error["error"]["type"]), (500, &json!("snapshot_restore_exception")), "{error}");
+}

@@ -55,8 +55,7 @@ async fn no_pause() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_wait_after_the_pause() {
-    let mut slow = Options::default();
-    slow.bulk_delay = std::time::Duration::from_millis(900);
+    let slow = Options { bulk_delay: std::time::Duration::from_millis(900), ..Options::default() };
     let mut regions = Regions::start_with(slow, false).await;
     regions.work(5).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;

@@ -107,6 +107,9 @@ pub fn aggregate(aggregations: &Value, documents: &[(&str, &Value)]) -> Result<V
     Ok(Value::Object(answer))
 }
 
+/// The documents of a bucket, with its key.
+type Group<'a> = (Value, Vec<(&'a str, &'a Value)>);
+
 fn one(kind: &str, body: &Value, sub: &Value, documents: &[(&str, &Value)]) -> Result<Value, Unsupported> {
     let name = body["field"].as_str().unwrap_or_default();
     let numbers: Vec<f64> = documents.iter().filter_map(|(_, document)| field(document, name).as_f64()).collect();
@@ -146,7 +149,7 @@ fn one(kind: &str, body: &Value, sub: &Value, documents: &[(&str, &Value)]) -> R
             json!({"buckets": buckets})
         }
         "terms" => {
-            let mut groups: BTreeMap<String, (Value, Vec<(&str, &Value)>)> = BTreeMap::new();
+            let mut groups: BTreeMap<String, Group<'_>> = BTreeMap::new();
             for (id, document) in documents {
                 let value = field(document, name);
                 if !value.is_null() {

@@ -136,6 +136,9 @@ impl EngineState {
     }
 }
 
+/// Key, type, value type, intent, instance and the client's key of a record to be written.
+type Draft = (i64, RecordType, &'static str, &'static str, i64, Option<String>);
+
 impl Engine {
     /// A gateway takes a command and appends it at a leader.
     pub fn submit(&mut self, gateway: &str, command: &Command) -> Result<u64, Rejection> {
@@ -184,7 +187,7 @@ impl Engine {
         use RecordType::{Command as Asked, Event, Rejection as Refused};
         let Some(leader) = self.leader_mut(pod, partition) else { return 0 };
         let term = leader.term;
-        let mut records: Vec<(i64, RecordType, &'static str, &'static str, i64, Option<String>)> = Vec::new();
+        let mut records: Vec<Draft> = Vec::new();
         let (key, found) = match command {
             Command::Create { business } => {
                 let state = &mut leader.state;

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
 pub const BROKERS: u32 = 4;
+pub const PARTITIONS: u32 = 3;
 pub const NAMESPACES: [&str; 2] = ["camunda-ew4", "camunda-ew1"];
 const LOCATIONS: [&str; 2] = ["europe-west4-b", "europe-west1-b"];
 const NAMES: [&str; 2] = ["camunda-zero", "camunda-one"];
@@ -111,9 +112,7 @@ impl Regions {
         self.with(|world| {
             let store = &mut world.clusters.get_mut(&self.uids[region]).unwrap().store;
             create(store, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}));
-            for name in ["c8-here"] {
-                create(store, json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": {"ports": [{"port": 1}]}}));
-            }
+            create(store, json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "c8-here", "namespace": namespace}, "spec": {"ports": [{"port": 1}]}}));
             let key = json!({"client_email": "backup@sandbox.iam.gserviceaccount.com", "private_key_id": "k1", "private_key": "PEM"}).to_string();
             create(store, json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "gcs-backup-key", "namespace": namespace},
                 "stringData": {"gcs.client.default.credentials_file": key}}));
@@ -136,7 +135,7 @@ impl Regions {
                 ("C8_REGIONS", "2".to_owned()),
                 ("C8_REGION_ID", region.to_string()),
                 ("ZEEBE_BROKER_CLUSTER_CLUSTERSIZE", BROKERS.to_string()),
-                ("ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT", "3".to_owned()),
+                ("ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT", PARTITIONS.to_string()),
                 ("ZEEBE_BROKER_CLUSTER_REPLICATIONFACTOR", "4".to_owned()),
                 ("ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS", points.join(",")),
                 ("ZEEBE_BROKER_EXPORTERS_ELASTICSEARCHREGION0_CLASSNAME", class.to_owned()),
