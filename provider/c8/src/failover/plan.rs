@@ -75,16 +75,8 @@ fn plan_update(change: &mut Change<Failover>) {
     let repository = !planned.backup_repo.is_null();
     let Some(goal) = c8_dr::goal(&observation, active, declared) else {
         if switched {
-            let state = c8_dr::classify(&observation);
-            let lines = c8_dr::evidence(&observation, None).join("\n");
-            change.diags.error(
-                Path::root().attr("failover_active"),
-                "No region is lost",
-                format!(
-                    "The installation is {state}.\n\n{lines}\n\nA fail-over needs all brokers of one region to be gone. If you know \
-                     which one is, name it with `lost_region`."
-                ),
-            );
+            let (summary, detail) = undecided(&observation);
+            change.diags.error(Path::root().attr("failover_active"), summary, detail);
         } else if touched {
             touch(change, &prior);
         }
@@ -110,6 +102,22 @@ fn plan_update(change: &mut Change<Failover>) {
         warn_of_loss(change, &observation, lost);
     }
     change.intent = Some(Intent { goal: Some(goal), epoch, steps, open: false });
+}
+
+/// Why nobody can say which region is to be given up.
+fn undecided(observation: &Observation) -> (String, String) {
+    let state = c8_dr::classify(observation);
+    if matches!(state, State::Isolated | State::Split(_) | State::Unknown(_))
+        && let Some(refusal) = c8_dr::refuse(observation, Goal::Without(0), false, true)
+    {
+        return (refusal.summary, refusal.detail);
+    }
+    let lines = c8_dr::evidence(observation, None).join("\n");
+    let detail = format!(
+        "The installation is {state}.\n\n{lines}\n\nA fail-over needs all brokers of one region to be gone. Wait until the loss \
+         is seen, or leave `failover_active = false`."
+    );
+    ("No region is lost".to_owned(), detail)
 }
 
 /// Texts as an attribute's value.

@@ -169,3 +169,19 @@ fn a_creation_with_the_switch_on_needs_the_lost_region() {
     assert!(!planned(None, wanted(Attr::Known(1)), None).diags.has_errors());
     assert!(!planned(None, wanted(Attr::Unknown), None).diags.has_errors());
 }
+
+#[test]
+fn two_living_halves_are_ambiguous() {
+    let mut o = observation([true, true]);
+    for id in 0..2_u32 {
+        let Part::Known(view) = &mut o.region_mut(id).view else { panic!() };
+        view.brokers.retain(|broker, _| broker % 2 == id);
+        for seen in view.brokers.values_mut() {
+            seen.partitions.values_mut().for_each(|replica| replica.leader = false);
+        }
+    }
+    let change = planned(Some(state(false)), state(true), Some(o.clone()));
+    assert_eq!(change.diags.iter().next().unwrap().summary, "It is ambiguous which region is lost");
+    let wanted = Model { lost_region: Attr::Known(1), ..state(true) };
+    assert!(!planned(Some(state(false)), wanted, Some(o)).diags.has_errors());
+}
