@@ -78,6 +78,14 @@ pub async fn update(ctx: &Context<C8>, apply: Apply<RegionResource>) -> Result<(
     let setup = Setup::known(&model)?;
     let place = setup.place(ctx.client.project())?;
     let wait = patience(ctx);
+    if let (Some(before), Some(now)) = (prior.id.known(), setup.id(ctx.client.project()))
+        && *before != now
+    {
+        return Err(Fault::new(
+            "Region lies elsewhere",
+            format!("The state knows {before}, and the configuration says {now}. Is the provider's `project` another one?"),
+        ));
+    }
     fill(&mut model, &setup, ctx.client.project());
 
     let meant = prior.r#ref.known().and_then(|reference| reference.cluster_uid.known().cloned());

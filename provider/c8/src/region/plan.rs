@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 
-use c8_schemas::{Camunda, Region, RegionRef, TopologyEntry, topology::Place};
+use c8_schemas::{Camunda, Region, TopologyEntry, topology::Place};
 use terraform_plugin::{Attr, Change, Path};
 
 use super::{
@@ -81,7 +81,7 @@ fn plan_update(change: &mut Change<RegionResource>, setup: &Setup, prior: &Regio
     }
     let uid = prior.r#ref.known().map_or(Attr::Null, |reference| reference.cluster_uid.clone());
     let uid = if uid.is_known() { uid } else { Attr::Unknown };
-    planned.r#ref = Attr::Known(keep_project(setup.reference(uid), prior));
+    planned.r#ref = Attr::Known(setup.reference(uid));
     planned.broker_ids = setup.broker_ids();
     if prior.id.is_null() {
         planned.id = setup.id(None).map_or(Attr::Unknown, Attr::Known);
@@ -198,7 +198,7 @@ fn postpone(change: &mut Change<RegionResource>, prior: &Region, prior_phase: &s
         && let Ok(setup) = Setup::of(planned)
     {
         let uid = prior.r#ref.known().map_or(Attr::Null, |reference| reference.cluster_uid.clone());
-        planned.r#ref = Attr::Known(keep_project(setup.reference(uid), prior));
+        planned.r#ref = Attr::Known(setup.reference(uid));
         planned.broker_ids = setup.broker_ids();
         if !planned.group.is_known() {
             planned.group = Attr::Known(setup.group.clone());
@@ -242,18 +242,6 @@ fn warn_of_nodes(change: &mut Change<RegionResource>, prior: &Region) {
     }
 }
 
-/// An imported region knows its project from its ID; the configuration may leave it to the provider.
-fn keep_project(mut reference: RegionRef, prior: &Region) -> RegionRef {
-    if let Some(prior) = prior.r#ref.known()
-        && reference.project.is_null()
-        && prior.location == reference.location
-        && prior.cluster == reference.cluster
-    {
-        reference.project = prior.project.clone();
-    }
-    reference
-}
-
 /// Whether the region would lie elsewhere. A project that is not set is the provider's, which is not known at plan.
 fn moved(before: &TopologyEntry, after: &TopologyEntry) -> bool {
     if before.namespace != after.namespace {
@@ -281,6 +269,7 @@ fn objects_of(model: &Region) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use c8_schemas::RegionRef;
     use rstest::rstest;
 
     use super::*;
@@ -442,7 +431,8 @@ mod tests {
         plan(&mut change);
         assert!(change.diags.is_empty() && change.replaces().is_empty());
         let reference = change.planned.r#ref.known().unwrap();
-        assert_eq!((&reference.project, &reference.cluster_uid), (&text("p"), &text("uid")));
+        // as the configuration says it, or the resources that take the reference would all change
+        assert_eq!((&reference.project, &reference.cluster_uid), (&Attr::Null, &text("uid")));
         assert!(change.planned.phase.is_known());
     }
 
