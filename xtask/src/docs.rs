@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 
 /// Every page by its path below `docs/`.
 fn pages(root: &Path) -> Result<BTreeMap<PathBuf, String>> {
-    let schemas = terraform_provider_c8::schemas();
+    let schemas = terraform_provider_c8::server().schemas();
     let mut pages = BTreeMap::new();
     let usage = |kind: &str, name: &str, file: &str| {
         std::fs::read_to_string(root.join("examples").join(kind).join(name).join(file)).ok()
@@ -51,7 +51,8 @@ fn pages(root: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let provider = usage("provider", "", "provider.tf");
     pages.insert(PathBuf::from("index.md"), page("c8 Provider", "", &schemas.provider, provider.as_deref(), None));
     for (name, schema) in &schemas.resources {
-        let example = usage("resources", name, "resource.tf").with_context(|| format!("examples/resources/{name}/resource.tf is missing"))?;
+        let example = usage("resources", name, "resource.tf")
+            .with_context(|| format!("examples/resources/{name}/resource.tf is missing"))?;
         let import = usage("resources", name, "import.sh");
         let file = format!("resources/{}.md", name.trim_start_matches("c8_"));
         pages.insert(file.into(), page(&format!("{name} (Resource)"), name, schema, Some(&example), import.as_deref()));
@@ -74,9 +75,15 @@ fn page(title: &str, name: &str, schema: &Schema, example: Option<&str>, import:
     if let Some(example) = example {
         text.push_str(&format!("\n## Example Usage\n\n```terraform\n{}\n```\n", example.trim_end()));
     }
-    text.push_str(&format!("\n<!-- generated from the schema: edit the doc comments in `schemas/` and run `cargo xtask docs` -->\n\n{}\n", schema::markdown(&schema.block).trim_end()));
+    text.push_str(&format!(
+        "\n<!-- generated from the schema: edit the doc comments in `schemas/` and run `cargo xtask docs` -->\n\n{}\n",
+        schema::markdown(&schema.block).trim_end()
+    ));
     if let Some(import) = import {
-        text.push_str(&format!("\n## Import\n\n`{name}` is imported by its ID, without contact to anything:\n\n```shell\n{}\n```\n", import.trim_end()));
+        text.push_str(&format!(
+            "\n## Import\n\n`{name}` is imported by its ID, without contact to anything:\n\n```shell\n{}\n```\n",
+            import.trim_end()
+        ));
     }
     text
 }

@@ -10,7 +10,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cargo xtask", about = "Demo, docs and benchmark of terraform-provider-c8", disable_help_subcommand = true)]
+#[command(
+    name = "cargo xtask",
+    about = "Demo, docs and benchmark of terraform-provider-c8",
+    disable_help_subcommand = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

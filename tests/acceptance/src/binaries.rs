@@ -28,7 +28,9 @@ pub fn find_terraform() -> Result<PathBuf> {
         .iter()
         .flat_map(|name| std::env::split_paths(&path).map(move |folder| folder.join(name)))
         .find(|candidate| candidate.is_file())
-        .context("neither `terraform` nor `tofu` is on the PATH: install Terraform 1.5 or newer, or OpenTofu 1.6 or newer")
+        .context(
+            "neither `terraform` nor `tofu` is on the PATH: install Terraform 1.5 or newer, or OpenTofu 1.6 or newer",
+        )
 }
 
 /// The provider's binary, built by cargo if it is out of date.

@@ -1,10 +1,8 @@
 //! The example `dual-region` on a sandbox: what most tests begin with.
 
-use anyhow::{Result, ensure};
-use serde_json::Value;
-
 use crate::project::Project;
 use crate::world::World;
+use anyhow::{Result, ensure};
 
 /// A sandbox and the example configuration for it.
 pub struct Installation {
@@ -104,15 +102,13 @@ impl Installation {
         self.project.plan(&[]).await?.exits(0).map(drop)
     }
 
-    /// Destroys all; nothing may be left.
+    /// Destroys all; nothing may be left but the disks of a cluster that had crashed: there was nobody to release them.
     ///
     /// # Errors
     /// Something is.
     pub async fn destroy(&self) -> Result<()> {
         self.project.destroy(&[]).await?.ok()?;
-        let left = self.world.leftovers().await?;
-        ensure!(is_empty(&left), "something was left behind: {left:#}");
-        Ok(())
+        self.world.nothing_is_left().await.map(drop)
     }
 
     /// `phase` of a resource in the state.
@@ -122,29 +118,5 @@ impl Installation {
     pub async fn phase(&self, address: &str) -> Result<String> {
         let state = self.project.state(address).await?;
         Ok(state["phase"].as_str().unwrap_or_default().to_owned())
-    }
-}
-
-/// Whether every part of a list of leftovers is empty.
-pub fn is_empty(left: &Value) -> bool {
-    match left {
-        Value::Object(parts) => parts.values().all(is_empty),
-        Value::Array(list) => list.is_empty(),
-        Value::Number(count) => count.as_u64() == Some(0),
-        Value::Null => true,
-        Value::Bool(_) | Value::String(_) => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn leftovers_are_empty_only_if_every_part_is() {
-        assert!(is_empty(&json!({"clusters": [], "disks": 0, "gcp": {"buckets": []}})));
-        assert!(!is_empty(&json!({"clusters": ["a"], "disks": 0})));
-        assert!(!is_empty(&json!({"clusters": [], "disks": 2})));
     }
 }

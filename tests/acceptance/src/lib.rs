@@ -14,7 +14,7 @@ mod run;
 mod world;
 
 pub use binaries::{build, find_terraform, provider_binary, workspace_root};
-pub use installation::{CLUSTERS, Installation, is_empty};
+pub use installation::{CLUSTERS, Installation};
 pub use project::Project;
 pub use run::Run;
 pub use world::World;

@@ -119,7 +119,12 @@ impl Project {
     /// It can't be started.
     pub fn start(&self, arguments: &[&str]) -> Result<Child> {
         let mut command = Command::new(&self.terraform);
-        command.args(arguments).current_dir(self.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         for (name, _) in std::env::vars() {
             if name.starts_with("TF_") || name.starts_with("GOOGLE_") {
                 command.env_remove(name);
@@ -185,7 +190,9 @@ impl Project {
         };
         Ok(changes
             .iter()
-            .map(|change| (change["address"].as_str().unwrap_or_default().to_owned(), joined(&change["change"]["actions"])))
+            .map(|change| {
+                (change["address"].as_str().unwrap_or_default().to_owned(), joined(&change["change"]["actions"]))
+            })
             .filter(|(_, actions)| actions != "no-op" && actions != "read")
             .collect())
     }
