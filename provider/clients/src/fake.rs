@@ -23,6 +23,7 @@ use crate::kubernetes::Kubernetes;
 /// Status and body.
 pub(crate) type Answer = (u16, Value);
 type Http = Arc<dyn Fn(&Method, &str, &str) -> Answer + Send + Sync>;
+type Dial = Arc<dyn Fn(&str, u16) -> Port + Send + Sync>;
 
 /// What is at the end of a port-forward.
 #[derive(Clone)]
@@ -49,7 +50,7 @@ impl Port {
 #[derive(Clone)]
 pub(crate) struct Region {
     pub pods: Vec<(&'static str, bool)>,
-    pub dial: Arc<dyn Fn(&str, u16) -> Port + Send + Sync>,
+    pub dial: Dial,
 }
 
 impl Region {
@@ -85,7 +86,8 @@ impl Region {
             let port_of = (self.dial)(&pod, port);
             let upgrade = hyper::upgrade::on(&mut request);
             tokio::spawn(async move {
-                let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgrade.await.unwrap()), Role::Server, None).await;
+                let socket =
+                    WebSocketStream::from_raw_socket(TokioIo::new(upgrade.await.unwrap()), Role::Server, None).await;
                 forward(socket, port, port_of).await;
             });
             return Response::builder()
@@ -177,7 +179,9 @@ async fn pages(stream: DuplexStream, answer: Http) {
             let (head, body) = request.into_parts();
             let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
             let (status, json) = answer(&head.method, &head.uri.to_string(), &body);
-            Ok::<_, Infallible>(Response::builder().status(status).body(Full::new(Bytes::from(json.to_string()))).unwrap())
+            Ok::<_, Infallible>(
+                Response::builder().status(status).body(Full::new(Bytes::from(json.to_string()))).unwrap(),
+            )
         }
     });
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;

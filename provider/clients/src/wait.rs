@@ -132,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn a_hanging_look_does_not_outlive_the_deadline() {
         let wait = Wait::at_most(Duration::from_millis(200));
-        let result: Result<(), Interrupted> = wait.until(|| std::future::pending()).await;
+        let result: Result<(), Interrupted> = wait.until(std::future::pending).await;
         assert_eq!(result, Err(Interrupted::Deadline));
     }
 

@@ -53,7 +53,10 @@ pub enum Error {
 impl Error {
     /// Whether nobody answered, so that this says nothing about the state.
     pub const fn is_silence(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::NoAnswer(_) | Self::Kubernetes(kubernetes::Error::Unreachable { .. }))
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::NoAnswer(_) | Self::Kubernetes(kubernetes::Error::Unreachable { .. })
+        )
     }
 
     pub(super) fn refused(answer: &Answer) -> Self {
@@ -62,7 +65,9 @@ impl Error {
         let kind = error["type"].as_str().unwrap_or_default().to_owned();
         let message = reasons(error).unwrap_or_else(|| answer.text());
         match kind.as_str() {
-            "repository_missing_exception" | "snapshot_missing_exception" | "index_not_found_exception" => Self::NotFound(message),
+            "repository_missing_exception" | "snapshot_missing_exception" | "index_not_found_exception" => {
+                Self::NotFound(message)
+            }
             "repository_verification_exception" | "repository_exception" => Self::Repository(message),
             "invalid_snapshot_name_exception" if message.contains("already exists") => Self::AlreadyExists(message),
             "snapshot_restore_exception" => Self::Restore(message),
@@ -91,7 +96,9 @@ impl From<CallError> for Error {
         match error {
             CallError::NoPod { .. } | CallError::NotSent { .. } => Self::Unreachable(error.to_string()),
             CallError::NoAnswer { .. } => Self::NoAnswer(error.to_string()),
-            CallError::Kubernetes(kubernetes::Error::NotFound { what }) => Self::Unreachable(format!("{what} does not exist")),
+            CallError::Kubernetes(kubernetes::Error::NotFound { what }) => {
+                Self::Unreachable(format!("{what} does not exist"))
+            }
             CallError::Kubernetes(error) => Self::Kubernetes(error),
         }
     }

@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn health() {
-        let health: Health = serde_json::from_str(r#"{"status":"yellow","number_of_nodes":1,"unassigned_shards":2}"#).unwrap();
+        let health: Health =
+            serde_json::from_str(r#"{"status":"yellow","number_of_nodes":1,"unassigned_shards":2}"#).unwrap();
         assert_eq!(health.status, Status::Yellow);
     }
 

@@ -53,6 +53,7 @@ impl Elasticsearch {
 
 /// Names get into paths; what is none is refused before it is sent.
 fn checked(name: &str) -> Result<&str, Error> {
-    let fine = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '~'));
+    let fine =
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '~'));
     if fine && !name.starts_with(['-', '_']) { Ok(name) } else { Err(Error::Name(name.to_owned())) }
 }

@@ -80,7 +80,10 @@ fn read(answer: &Value) -> Result<BTreeMap<u32, Positions>, Error> {
         // No index matches: no aggregations in some versions.
         return Ok(BTreeMap::new());
     };
-    buckets.iter().map(|bucket| bucket_positions(bucket).ok_or_else(|| unreadable(format!("unreadable bucket {bucket}")))).collect()
+    buckets
+        .iter()
+        .map(|bucket| bucket_positions(bucket).ok_or_else(|| unreadable(format!("unreadable bucket {bucket}"))))
+        .collect()
 }
 
 #[allow(clippy::cast_possible_truncation)] // positions are far below 2^53

@@ -53,11 +53,13 @@ impl Repository {
 impl Elasticsearch {
     /// Registers a repository, or changes it. It is verified by that; [`Error::Repository`] leaves it registered.
     pub async fn put_repository(&self, name: &str, repository: &GcsRepository) -> Result<(), Error> {
-        let mut settings = json!({ "bucket": repository.bucket, "client": repository.client, "base_path": repository.base_path });
+        let mut settings =
+            json!({ "bucket": repository.bucket, "client": repository.client, "base_path": repository.base_path });
         if repository.readonly {
             settings["readonly"] = json!(true);
         }
-        let call = Call::put(format!("/_snapshot/{}", checked(name)?)).json(json!({ "type": "gcs", "settings": settings }));
+        let call =
+            Call::put(format!("/_snapshot/{}", checked(name)?)).json(json!({ "type": "gcs", "settings": settings }));
         self.answer(&call).await.map(drop)
     }
 
@@ -93,7 +95,8 @@ mod tests {
     #[test]
     fn settings_come_back_as_strings() {
         let json = json!({ "type": "gcs", "settings": { "bucket": "b", "base_path": "g/u", "readonly": "true" } });
-        let expected = GcsRepository { bucket: "b".into(), base_path: "g/u".into(), client: "default".into(), readonly: true };
+        let expected =
+            GcsRepository { bucket: "b".into(), base_path: "g/u".into(), client: "default".into(), readonly: true };
         assert_eq!(Repository::read(&json), Repository { kind: "gcs".into(), gcs: expected });
     }
 }

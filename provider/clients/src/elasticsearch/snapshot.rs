@@ -92,7 +92,10 @@ impl Snapshot {
             return Ok(self);
         }
         let first = self.failures.first().map(|failure| format!(", first: {failure}")).unwrap_or_default();
-        Err(Error::Snapshot(format!("{} is {:?}, {} of {} shards failed{first}", self.name, self.state, self.shards.failed, self.shards.total)))
+        Err(Error::Snapshot(format!(
+            "{} is {:?}, {} of {} shards failed{first}",
+            self.name, self.state, self.shards.failed, self.shards.total
+        )))
     }
 }
 
@@ -110,15 +113,24 @@ struct Restored {
 impl Elasticsearch {
     /// Takes a snapshot and waits for its end by looking at it; it is complete then. A start without an answer is no failure:
     /// the look tells.
-    pub async fn take_snapshot(&self, repository: &str, name: &str, new: &NewSnapshot, wait: &Wait) -> Result<Snapshot, Error> {
+    pub async fn take_snapshot(
+        &self,
+        repository: &str,
+        name: &str,
+        new: &NewSnapshot,
+        wait: &Wait,
+    ) -> Result<Snapshot, Error> {
         let mut body = json!({ "include_global_state": new.include_global_state });
         if !new.indices.is_empty() {
-            body["indices"] = json!(new.indices.iter().map(|index| checked_index(index)).collect::<Result<Vec<_>, _>>()?.join(","));
+            body["indices"] =
+                json!(new.indices.iter().map(|index| checked_index(index)).collect::<Result<Vec<_>, _>>()?.join(","));
         }
         if !new.metadata.is_null() {
             body["metadata"] = new.metadata.clone();
         }
-        let call = Call::put(format!("/_snapshot/{}/{}?wait_for_completion=false", checked(repository)?, checked(name)?)).json(body);
+        let call =
+            Call::put(format!("/_snapshot/{}/{}?wait_for_completion=false", checked(repository)?, checked(name)?))
+                .json(body);
         match wait.run(self.answer(&call)).await? {
             Ok(_) | Err(Error::NoAnswer(_)) => {}
             Err(error) => return Err(error),
@@ -155,7 +167,8 @@ impl Elasticsearch {
 
     /// Deletes a snapshot. `false` if there was none.
     pub async fn delete_snapshot(&self, repository: &str, name: &str) -> Result<bool, Error> {
-        let call = Call::delete(format!("/_snapshot/{}/{}", checked(repository)?, checked(name)?)).within(Duration::from_secs(120));
+        let call = Call::delete(format!("/_snapshot/{}/{}", checked(repository)?, checked(name)?))
+            .within(Duration::from_secs(120));
         match self.answer(&call).await {
             Ok(_) => Ok(true),
             Err(Error::NotFound(_)) => Ok(false),
@@ -165,10 +178,18 @@ impl Elasticsearch {
 
     /// Restores indices (empty: all) and waits for the end; no shard failed then. Indices of the same names must be gone
     /// before. After [`Error::NoAnswer`] it is open what was restored: delete and begin anew.
-    pub async fn restore(&self, repository: &str, name: &str, indices: &[String], include_global_state: bool, wait: &Wait) -> Result<RestoreReport, Error> {
+    pub async fn restore(
+        &self,
+        repository: &str,
+        name: &str,
+        indices: &[String],
+        include_global_state: bool,
+        wait: &Wait,
+    ) -> Result<RestoreReport, Error> {
         let mut body = json!({ "include_global_state": include_global_state });
         if !indices.is_empty() {
-            body["indices"] = json!(indices.iter().map(|index| checked_index(index)).collect::<Result<Vec<_>, _>>()?.join(","));
+            body["indices"] =
+                json!(indices.iter().map(|index| checked_index(index)).collect::<Result<Vec<_>, _>>()?.join(","));
         }
         let path = format!("/_snapshot/{}/{}/_restore?wait_for_completion=true", checked(repository)?, checked(name)?);
         let call = Call::post(path).json(body).within(wait.left());
@@ -208,12 +229,16 @@ mod tests {
         assert!(snapshot("PARTIAL", 0).complete().is_err());
         assert!(snapshot("SUCCESS", 1).complete().is_err());
         let error = snapshot("PARTIAL", 1).complete().unwrap_err();
-        assert_eq!(error.to_string(), r#"the snapshot failed: failback-1 is Partial, 1 of 3 shards failed, first: {"reason":"r"}"#);
+        assert_eq!(
+            error.to_string(),
+            r#"the snapshot failed: failback-1 is Partial, 1 of 3 shards failed, first: {"reason":"r"}"#
+        );
     }
 
     #[test]
     fn a_restore_with_a_failed_shard_is_no_success() {
-        let report = |failed| RestoreReport { indices: vec![], shards: Shards { total: 3, failed, successful: 3 - failed } };
+        let report =
+            |failed| RestoreReport { indices: vec![], shards: Shards { total: 3, failed, successful: 3 - failed } };
         assert!(complete(report(0)).is_ok());
         assert!(complete(report(1)).is_err());
     }

@@ -5,7 +5,8 @@
 
 use google_cloud_compute_v1::model;
 
-use super::container::{Poll, last_segment};
+use super::cluster::last_segment;
+use super::container::Poll;
 use super::error::Subject;
 use super::{Error, Gcp, Service};
 use crate::Wait;
@@ -67,7 +68,9 @@ pub struct Firewall {
 impl Firewall {
     fn read(rule: &model::Firewall) -> Self {
         let egress = rule.direction == Some(model::firewall::Direction::Egress);
-        let ports = |protocol: &Option<String>, ports: &[String]| Ports::new(protocol.clone().unwrap_or_default(), ports.to_vec());
+        let ports = |protocol: &Option<String>, ports: &[String]| {
+            Ports::new(protocol.clone().unwrap_or_default(), ports.to_vec())
+        };
         Self {
             name: rule.name.clone().unwrap_or_default(),
             network: last_segment(rule.network.as_deref().unwrap_or_default()),
@@ -89,10 +92,15 @@ impl Firewall {
             Direction::Ingress => model::firewall::Direction::Ingress,
             Direction::Egress => model::firewall::Direction::Egress,
         };
-        let network =
-            if self.network.contains('/') { self.network.clone() } else { format!("projects/{project}/global/networks/{}", self.network) };
-        let allowed = |entry: &Ports| model::firewall::Allowed::new().set_ip_protocol(&entry.protocol).set_ports(&entry.ports);
-        let denied = |entry: &Ports| model::firewall::Denied::new().set_ip_protocol(&entry.protocol).set_ports(&entry.ports);
+        let network = if self.network.contains('/') {
+            self.network.clone()
+        } else {
+            format!("projects/{project}/global/networks/{}", self.network)
+        };
+        let allowed =
+            |entry: &Ports| model::firewall::Allowed::new().set_ip_protocol(&entry.protocol).set_ports(&entry.ports);
+        let denied =
+            |entry: &Ports| model::firewall::Denied::new().set_ip_protocol(&entry.protocol).set_ports(&entry.ports);
         let rule = model::Firewall::new()
             .set_name(&self.name)
             .set_network(network)
@@ -160,7 +168,8 @@ impl Firewalls {
     /// Replaces all of a rule (`PUT`) and waits until its operation is DONE. The network of a rule can't be changed.
     pub async fn update(&self, rule: &Firewall, wait: &Wait) -> Result<(), Error> {
         let client = self.gcp.compute_client().await?;
-        let request = client.update().set_project(&self.project).set_firewall(&rule.name).set_body(rule.to_model(&self.project));
+        let request =
+            client.update().set_project(&self.project).set_firewall(&rule.name).set_body(rule.to_model(&self.project));
         let operation = self.gcp.call(Service::Compute, subject("update", &rule.name), request.send()).await?;
         self.done("update", &rule.name, operation, wait).await
     }
@@ -205,17 +214,28 @@ impl Firewalls {
         let errors = operation.error.as_ref().map(|error| error.errors.as_slice()).unwrap_or_default();
         let messages: Vec<String> = errors
             .iter()
-            .map(|error| error.message.clone().or_else(|| error.code.clone()).unwrap_or_else(|| "unknown error".to_owned()))
+            .map(|error| {
+                error.message.clone().or_else(|| error.code.clone()).unwrap_or_else(|| "unknown error".to_owned())
+            })
             .collect();
         let code = errors.first().and_then(|error| error.code.as_deref()).unwrap_or_default();
-        let status = operation.http_error_status_code.and_then(|status| u16::try_from(status).ok()).filter(|status| *status >= 400);
+        let status = operation
+            .http_error_status_code
+            .and_then(|status| u16::try_from(status).ok())
+            .filter(|status| *status >= 400);
         if messages.is_empty() && status.is_none() {
             return Some(Ok(()));
         }
         let subject = subject(verb, name);
-        let message = if messages.is_empty() { operation.http_error_message.clone().unwrap_or_default() } else { messages.join("; ") };
+        let message = if messages.is_empty() {
+            operation.http_error_message.clone().unwrap_or_default()
+        } else {
+            messages.join("; ")
+        };
         Some(Err(match (status, code) {
-            (Some(404), _) | (_, "RESOURCE_NOT_FOUND" | "NOT_FOUND") => Error::NotFound { what: format!("{} {name}", subject.kind) },
+            (Some(404), _) | (_, "RESOURCE_NOT_FOUND" | "NOT_FOUND") => {
+                Error::NotFound { what: format!("{} {name}", subject.kind) }
+            }
             (Some(409), _) | (_, "RESOURCE_ALREADY_EXISTS" | "ALREADY_EXISTS") if verb == "create" => {
                 Error::AlreadyExists { what: format!("{} {name}", subject.kind) }
             }

@@ -96,8 +96,9 @@ impl TokenSource {
             };
         }
         let token = self.token().await.map_err(|error| CredentialsError::from_source(false, error))?;
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose()))
-            .map_err(|_| CredentialsError::from_msg(false, "the access token holds characters that no header can carry"))?;
+        let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).map_err(|_| {
+            CredentialsError::from_msg(false, "the access token holds characters that no header can carry")
+        })?;
         value.set_sensitive(true);
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, value);
@@ -106,7 +107,10 @@ impl TokenSource {
 }
 
 fn no_default(error: &dyn std::error::Error) -> String {
-    format!("{}. Set `credentials` or `access_token` in the provider block, or run `gcloud auth application-default login`", chain(error))
+    format!(
+        "{}. Set `credentials` or `access_token` in the provider block, or run `gcloud auth application-default login`",
+        chain(error)
+    )
 }
 
 /// The text itself if it is JSON, else the file of that path.
@@ -129,19 +133,26 @@ async fn read(path_or_json: &str, origin: &str) -> Result<Secret, Error> {
 fn from_json(text: &Secret) -> Result<Source, Error> {
     let invalid = |message: String| Error::Credentials { message };
     // serde's own message may quote the input.
-    let json: serde_json::Value = serde_json::from_str(text.expose())
-        .map_err(|error| invalid(format!("they are no valid JSON (line {}, column {})", error.line(), error.column())))?;
+    let json: serde_json::Value = serde_json::from_str(text.expose()).map_err(|error| {
+        invalid(format!("they are no valid JSON (line {}, column {})", error.line(), error.column()))
+    })?;
     let built = match json.get("type").and_then(serde_json::Value::as_str) {
         Some("service_account") => {
             let key = ServiceAccountKey::parse(&json)?;
             return Ok(Source::Exchange(Box::new(Exchange::new(key)?)));
         }
-        Some("authorized_user") => user_account::Builder::new(json).with_scopes([SCOPE]).build_access_token_credentials(),
-        Some("external_account") => external_account::Builder::new(json).with_scopes([SCOPE]).build_access_token_credentials(),
+        Some("authorized_user") => {
+            user_account::Builder::new(json).with_scopes([SCOPE]).build_access_token_credentials()
+        }
+        Some("external_account") => {
+            external_account::Builder::new(json).with_scopes([SCOPE]).build_access_token_credentials()
+        }
         Some("impersonated_service_account") => {
             impersonated::Builder::new(json).with_scopes([SCOPE]).build_access_token_credentials()
         }
-        Some(other) => return Err(invalid(format!("their type `{}` is unknown", other.chars().take(40).collect::<String>()))),
+        Some(other) => {
+            return Err(invalid(format!("their type `{}` is unknown", other.chars().take(40).collect::<String>())));
+        }
         None => return Err(invalid("they hold no `type`".to_owned())),
     };
     built.map(Source::Google).map_err(|error| invalid(chain(&error)))
@@ -181,7 +192,10 @@ mod tests {
     #[rstest::rstest]
     #[case(r#"{"type":"service_account","private_key":"-----BEGIN PRIVATE KEY-----hunter2""#, "no valid JSON")]
     #[case(r#"{"private_key":"hunter2"}"#, "no `type`")]
-    #[case(r#"{"type":"service_account","client_email":"a@b","private_key":"hunter2","token_uri":"http://t"}"#, "private_key")]
+    #[case(
+        r#"{"type":"service_account","client_email":"a@b","private_key":"hunter2","token_uri":"http://t"}"#,
+        "private_key"
+    )]
     #[case("/nonexistent/key.json", "can't read /nonexistent/key.json")]
     #[case("-----BEGIN PRIVATE KEY-----\nhunter2", "neither")]
     #[tokio::test]

@@ -146,7 +146,13 @@ impl Error {
         Self::from_code(endpoint, subject, code, http, status.message.clone())
     }
 
-    pub(super) fn from_code(endpoint: &str, subject: Subject<'_>, code: Code, status: Option<u16>, message: String) -> Self {
+    pub(super) fn from_code(
+        endpoint: &str,
+        subject: Subject<'_>,
+        code: Code,
+        status: Option<u16>,
+        message: String,
+    ) -> Self {
         let what = subject.what();
         match code {
             Code::NotFound => Self::NotFound { what },

@@ -6,7 +6,7 @@
 use google_cloud_iam_admin_v1::model;
 use google_cloud_iam_admin_v1::model::list_service_account_keys_request::KeyType;
 
-use super::container::last_segment;
+use super::cluster::last_segment;
 use super::error::Subject;
 use super::{Error, Gcp, Service};
 use crate::Secret;
@@ -61,7 +61,12 @@ impl ServiceAccounts {
     }
 
     /// Creates an account. [`Error::AlreadyExists`] if the ID is taken.
-    pub async fn create(&self, account_id: &str, display_name: &str, description: &str) -> Result<ServiceAccount, Error> {
+    pub async fn create(
+        &self,
+        account_id: &str,
+        display_name: &str,
+        description: &str,
+    ) -> Result<ServiceAccount, Error> {
         let client = self.gcp.iam_client().await?;
         let account = model::ServiceAccount::new().set_display_name(display_name).set_description(description);
         let request = client
@@ -102,7 +107,8 @@ impl ServiceAccounts {
     /// The keys that were made by users.
     pub async fn keys(&self, email: &str) -> Result<Vec<ServiceAccountKey>, Error> {
         let client = self.gcp.iam_client().await?;
-        let request = client.list_service_account_keys().set_name(self.name(email)).set_key_types([KeyType::UserManaged]);
+        let request =
+            client.list_service_account_keys().set_name(self.name(email)).set_key_types([KeyType::UserManaged]);
         let answer = self.gcp.call(Service::Iam, subject("list the keys of", email), request.send()).await?;
         // Asked for again here: an API that ignores the filter must not make us delete Google's own keys.
         let own = |key: &model::ServiceAccountKey| key.key_type != KeyType::SystemManaged;

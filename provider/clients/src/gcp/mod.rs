@@ -4,6 +4,7 @@
 //! All calls go through one place that gets the token first (so that a problem of the credentials is told as such, and
 //! not retried for a minute by the client library) and that ends a call which hangs.
 
+mod cluster;
 mod compute;
 mod container;
 mod credentials;
@@ -25,8 +26,9 @@ use google_cloud_iam_admin_v1::client::Iam;
 use google_cloud_storage::client::StorageControl;
 use tokio::sync::OnceCell;
 
+pub use cluster::{Cluster, ClusterStatus, DnsProvider, NewCluster, OWNER_LABEL};
 pub use compute::{Direction, Firewall, Firewalls, Ports};
-pub use container::{Cluster, ClusterStatus, Clusters, DnsProvider, NewCluster, Operation};
+pub use container::{Clusters, Operation};
 pub use error::Error;
 pub(crate) use error::chain;
 pub use iam::{ServiceAccount, ServiceAccountKey, ServiceAccounts};

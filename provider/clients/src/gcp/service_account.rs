@@ -65,8 +65,9 @@ impl ServiceAccountKey {
             return Err(invalid(&format!("the service account key holds no `{field}`")));
         }
         let file = KeyFile::deserialize(json).map_err(|_| invalid("they are no service account key"))?;
-        let signer = signer(&file.private_key)
-            .ok_or_else(|| invalid("`private_key` of the service account key is no RSA private key in PEM (2048 bits or more)"))?;
+        let signer = signer(&file.private_key).ok_or_else(|| {
+            invalid("`private_key` of the service account key is no RSA private key in PEM (2048 bits or more)")
+        })?;
         Ok(Self {
             client_email: file.client_email,
             key_id: file.private_key_id,
@@ -180,7 +181,8 @@ impl Exchange {
             "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}",
             self.key.assertion(SystemTime::now())?
         );
-        let request = self.http.post(&self.key.token_uri).header("content-type", "application/x-www-form-urlencoded").body(body);
+        let request =
+            self.http.post(&self.key.token_uri).header("content-type", "application/x-www-form-urlencoded").body(body);
         let answer = request.send().await.map_err(|error| {
             let why = if error.is_timeout() { "timed out: " } else { "" };
             unreachable(format!("{why}{}", chain(&error.without_url())))
@@ -192,7 +194,12 @@ impl Exchange {
         }
         if !status.is_success() {
             return Err(Error::Credentials {
-                message: format!("{} refused the service account {} with HTTP {status}: {}", self.key.token_uri, self.key.client_email, refusal(&text)),
+                message: format!(
+                    "{} refused the service account {} with HTTP {status}: {}",
+                    self.key.token_uri,
+                    self.key.client_email,
+                    refusal(&text)
+                ),
             });
         }
         serde_json::from_str(&text).map_err(|_| Error::Credentials {

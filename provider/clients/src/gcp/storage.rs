@@ -44,12 +44,19 @@ pub struct Policy {
 impl Policy {
     /// Its bindings.
     pub fn bindings(&self) -> Vec<Binding> {
-        self.inner.bindings.iter().map(|binding| Binding { role: binding.role.clone(), members: binding.members.clone() }).collect()
+        self.inner
+            .bindings
+            .iter()
+            .map(|binding| Binding { role: binding.role.clone(), members: binding.members.clone() })
+            .collect()
     }
 
     /// Whether `member` has `role` without a condition.
     pub fn grants(&self, role: &str, member: &str) -> bool {
-        self.inner.bindings.iter().any(|binding| unconditional(binding, role) && binding.members.iter().any(|other| other == member))
+        self.inner
+            .bindings
+            .iter()
+            .any(|binding| unconditional(binding, role) && binding.members.iter().any(|other| other == member))
     }
 
     /// Adds a member. `false` if nothing was to be done.
@@ -104,7 +111,13 @@ impl Buckets {
     }
 
     /// Creates a bucket with uniform access that can't be made public. [`Error::AlreadyExists`]: look whose it is.
-    pub async fn create(&self, project: &str, name: &str, location: &str, labels: &BTreeMap<String, String>) -> Result<Bucket, Error> {
+    pub async fn create(
+        &self,
+        project: &str,
+        name: &str,
+        location: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<Bucket, Error> {
         let client = self.gcp.storage_client().await?;
         let access = IamConfig::new()
             .set_uniform_bucket_level_access(UniformBucketLevelAccess::new().set_enabled(true))
@@ -222,8 +235,9 @@ mod tests {
             "role": "roles/storage.objectAdmin", "members": ["user:b"], "condition": { "expression": "false" },
         }))
         .unwrap();
-        let mut policy =
-            Policy { inner: iam::Policy::new().set_etag(bytes::Bytes::from_static(b"e1")).set_bindings([conditional.clone()]) };
+        let mut policy = Policy {
+            inner: iam::Policy::new().set_etag(bytes::Bytes::from_static(b"e1")).set_bindings([conditional.clone()]),
+        };
         assert!(policy.grant("roles/storage.objectAdmin", "serviceAccount:a"));
         assert!(!policy.grant("roles/storage.objectAdmin", "serviceAccount:a"), "done already");
         assert_eq!(policy.inner.bindings.len(), 2, "the conditional binding is another one");

@@ -42,7 +42,8 @@ async fn fake(answer: impl Fn(&str, &str, &str, Option<&str>) -> Answer + Send +
                         Ok::<_, Infallible>(response.body(Full::new(bytes::Bytes::from(json.to_string()))).unwrap())
                     }
                 });
-                let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                let _ =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
     });
@@ -93,7 +94,10 @@ async fn a_hanging_endpoint_is_unreachable() {
 }
 
 #[rstest::rstest]
-#[case(google_error(403, "PERMISSION_DENIED", "Required \"container.clusters.get\" permission"), "not allowed to get GKE cluster c: Required \"container.clusters.get\" permission")]
+#[case(
+    google_error(403, "PERMISSION_DENIED", "Required \"container.clusters.get\" permission"),
+    "not allowed to get GKE cluster c: Required \"container.clusters.get\" permission"
+)]
 #[case(google_error(401, "UNAUTHENTICATED", "expired"), "not allowed to get GKE cluster c: expired")]
 #[case((403, json!({ "error": { "code": 403, "message": "no status" } })), "not allowed to get GKE cluster c: no status")]
 #[case(google_error(400, "INVALID_ARGUMENT", "bad"), "can't get GKE cluster c: bad")]
@@ -157,7 +161,8 @@ async fn a_cluster_is_created_polled_and_its_failure_told() {
 
 #[tokio::test]
 async fn a_taken_name_is_already_exists() {
-    let url = fake(|_, _, _, _| (409, json!({ "error": { "code": 409, "message": "The resource already exists" } }))).await;
+    let url =
+        fake(|_, _, _, _| (409, json!({ "error": { "code": 409, "message": "The resource already exists" } }))).await;
     let rule = Firewall {
         name: "c8-claim-g-1".into(),
         network: "default".into(),
@@ -196,7 +201,10 @@ async fn a_service_account_key_is_exchanged_once_and_used_everywhere() {
     let seen = exchanges.clone();
     let url = fake(move |_, path, body, bearer| match path {
         "/token" => {
-            assert!(body.starts_with("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=ey"), "{body}");
+            assert!(
+                body.starts_with("grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=ey"),
+                "{body}"
+            );
             seen.fetch_add(1, Ordering::SeqCst);
             (200, json!({ "access_token": "ya29.test", "expires_in": 3600, "token_type": "Bearer" }))
         }
@@ -220,7 +228,9 @@ async fn a_service_account_key_is_exchanged_once_and_used_everywhere() {
 
 #[tokio::test]
 async fn a_refused_key_is_told_as_credentials_and_at_once() {
-    let url = fake(|_, _, _, _| (400, json!({ "error": "invalid_grant", "error_description": "Invalid JWT Signature." }))).await;
+    let url =
+        fake(|_, _, _, _| (400, json!({ "error": "invalid_grant", "error_description": "Invalid JWT Signature." })))
+            .await;
     let key = json!({ "type": "service_account", "client_email": "a@p", "private_key": TEST_KEY, "token_uri": url });
     let gcp = Gcp::new(GcpConfig {
         credentials: Some(Secret::new(key.to_string())),

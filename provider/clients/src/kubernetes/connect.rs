@@ -24,10 +24,14 @@ impl Kubernetes {
             return Err(invalid(format!("it has no endpoint yet (status {})", cluster.status)));
         }
         let endpoint = format!("https://{}", cluster.endpoint.trim_start_matches("https://"));
-        let uri = endpoint.parse().map_err(|_| invalid(format!("its endpoint `{}` is no address", cluster.endpoint)))?;
+        let uri =
+            endpoint.parse().map_err(|_| invalid(format!("its endpoint `{}` is no address", cluster.endpoint)))?;
         let mut config = kube::Config::new(uri);
         config.default_retry = false;
-        config.root_cert = Some(certificates(&cluster.ca_certificate).ok_or_else(|| invalid("its CA certificate is no PEM in base64".to_owned()))?);
+        config.root_cert = Some(
+            certificates(&cluster.ca_certificate)
+                .ok_or_else(|| invalid("its CA certificate is no PEM in base64".to_owned()))?,
+        );
 
         let connector = config.rustls_https_connector().map_err(|error| invalid(error.to_string()))?;
         let transport = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(connector);
@@ -54,7 +58,9 @@ impl Kubernetes {
         let text = tokio::fs::read_to_string(path).await.map_err(|error| invalid(error.to_string()))?;
         let kubeconfig = Kubeconfig::from_yaml(&text).map_err(|error| invalid(error.to_string()))?;
         let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| invalid(error.to_string()))?;
+        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|error| invalid(error.to_string()))?;
         config.default_retry = false;
         config.connect_timeout = Some(TIMEOUT);
         let endpoint = config.cluster_url.to_string().trim_end_matches('/').to_owned();

@@ -2,8 +2,8 @@
 
 use kube::core::response::{Status, StatusCause};
 
-use crate::gcp;
 use crate::Interrupted;
+use crate::gcp;
 
 /// Why a call to Kubernetes failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,7 +104,8 @@ pub struct FieldConflict {
 }
 
 fn owners(fields: &[FieldConflict]) -> String {
-    let list: Vec<String> = fields.iter().map(|conflict| format!("{} of {}", conflict.field, conflict.manager)).collect();
+    let list: Vec<String> =
+        fields.iter().map(|conflict| format!("{} of {}", conflict.field, conflict.manager)).collect();
     if list.is_empty() { String::new() } else { format!(" ({})", list.join(", ")) }
 }
 
@@ -133,17 +134,16 @@ impl Error {
         match error {
             kube::Error::Api(status) => Self::from_status(endpoint, verb, what, status),
             kube::Error::Service(cause) => match cause.downcast_ref::<gcp::Error>() {
-                Some(gcp::Error::Unreachable { endpoint, cause }) => Self::Unreachable { endpoint: endpoint.clone(), cause: cause.clone() },
+                Some(gcp::Error::Unreachable { endpoint, cause }) => {
+                    Self::Unreachable { endpoint: endpoint.clone(), cause: cause.clone() }
+                }
                 Some(error) => Self::Forbidden { verb, what: what.to_owned(), message: error.to_string() },
                 None => unreachable(gcp::chain(cause.as_ref())),
             },
             kube::Error::HyperError(cause) => unreachable(gcp::chain(cause)),
-            kube::Error::UpgradeConnection(cause) => Self::Api {
-                verb,
-                what: what.to_owned(),
-                status: 0,
-                message: gcp::chain(cause),
-            },
+            kube::Error::UpgradeConnection(cause) => {
+                Self::Api { verb, what: what.to_owned(), status: 0, message: gcp::chain(cause) }
+            }
             kube::Error::Auth(cause) => Self::Forbidden { verb, what: what.to_owned(), message: cause.to_string() },
             other => Self::Api { verb, what: what.to_owned(), status: 0, message: gcp::chain(other) },
         }
@@ -160,7 +160,9 @@ impl Error {
             401 | 403 => Self::Forbidden { verb, what, message },
             404 => Self::NotFound { what },
             400 | 422 => Self::Invalid { what, message },
-            502..=504 => Self::Unreachable { endpoint: endpoint.to_owned(), cause: format!("HTTP {}: {message}", status.code) },
+            502..=504 => {
+                Self::Unreachable { endpoint: endpoint.to_owned(), cause: format!("HTTP {}: {message}", status.code) }
+            }
             code => Self::Api { verb, what, status: code, message },
         }
     }
@@ -194,9 +196,14 @@ mod tests {
 
     #[test]
     fn a_field_conflict_names_manager_and_field() {
-        let error = classified(json!({ "status": "Failure", "reason": "Conflict", "code": 409, "message": "Apply failed with 1 conflict", "details": { "causes": [
-            { "reason": "FieldManagerConflict", "message": "conflict with \"kubectl-edit\" using apps/v1", "field": ".spec.replicas" }] } }));
-        assert_eq!(error.to_string(), "Deployment ns/web is in conflict (.spec.replicas of kubectl-edit): Apply failed with 1 conflict");
+        let error = classified(
+            json!({ "status": "Failure", "reason": "Conflict", "code": 409, "message": "Apply failed with 1 conflict", "details": { "causes": [
+            { "reason": "FieldManagerConflict", "message": "conflict with \"kubectl-edit\" using apps/v1", "field": ".spec.replicas" }] } }),
+        );
+        assert_eq!(
+            error.to_string(),
+            "Deployment ns/web is in conflict (.spec.replicas of kubectl-edit): Apply failed with 1 conflict"
+        );
     }
 
     #[rstest]
@@ -208,7 +215,10 @@ mod tests {
     #[case("ServiceUnavailable", 503, "no answer from https://k: HTTP 503: m")]
     #[case("InternalError", 500, "can't patch Deployment ns/web: m")]
     fn statuses(#[case] reason: &str, #[case] code: u16, #[case] expected: &str) {
-        assert_eq!(classified(json!({ "status": "Failure", "reason": reason, "code": code, "message": "m" })).to_string(), expected);
+        assert_eq!(
+            classified(json!({ "status": "Failure", "reason": reason, "code": code, "message": "m" })).to_string(),
+            expected
+        );
     }
 
     #[test]

@@ -86,8 +86,11 @@ impl Kubernetes {
     pub async fn pods_behind(&self, namespace: &str, service: &str) -> Result<Vec<String>, Error> {
         let object = self.get(&SERVICE.named(namespace, service)).await?;
         let selector = object.pointer("/spec/selector").and_then(Value::as_object);
-        let labels: Vec<String> =
-            selector.into_iter().flatten().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?))).collect();
+        let labels: Vec<String> = selector
+            .into_iter()
+            .flatten()
+            .filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)))
+            .collect();
         if labels.is_empty() {
             return Ok(Vec::new());
         }
@@ -97,7 +100,8 @@ impl Kubernetes {
 }
 
 fn callable(pods: &[Value]) -> Vec<String> {
-    let running = |pod: &&Value| text(pod, "/status/phase") == "Running" && pod.pointer("/metadata/deletionTimestamp").is_none();
+    let running =
+        |pod: &&Value| text(pod, "/status/phase") == "Running" && pod.pointer("/metadata/deletionTimestamp").is_none();
     let mut names: Vec<(bool, String)> =
         pods.iter().filter(running).map(|pod| (!is_ready(pod), text(pod, "/metadata/name").to_owned())).collect();
     names.sort();

@@ -51,7 +51,10 @@ async fn the_token_goes_along_and_another_ca_is_not_trusted() {
     let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
     let config = rustls::ServerConfig::builder()
         .with_no_client_auth()
-        .with_single_cert(vec![certificate.der().clone()], rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -73,11 +76,19 @@ async fn the_token_goes_along_and_another_ca_is_not_trusted() {
     assert_eq!(kubernetes.probe().await, Reachability::Ok { cluster_uid: "uid for Bearer t0".into() });
 
     let (_, other) = authority();
-    let Reachability::Unreachable { why } = Kubernetes::from_gke(&cluster(endpoint.clone(), &other), &gcp).unwrap().probe().await else { panic!() };
+    let Reachability::Unreachable { why } =
+        Kubernetes::from_gke(&cluster(endpoint.clone(), &other), &gcp).unwrap().probe().await
+    else {
+        panic!()
+    };
     assert!(why.to_lowercase().contains("certificate"), "{why}");
 
     let no_token = Gcp::new(GcpConfig { credentials: Some("/nonexistent".into()), ..GcpConfig::default() });
-    let Reachability::Forbidden { verb } = Kubernetes::from_gke(&cluster(endpoint, &ca), &no_token).unwrap().probe().await else { panic!() };
+    let Reachability::Forbidden { verb } =
+        Kubernetes::from_gke(&cluster(endpoint, &ca), &no_token).unwrap().probe().await
+    else {
+        panic!()
+    };
     assert_eq!(verb, "get Namespace kube-system");
 }
 

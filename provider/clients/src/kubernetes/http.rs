@@ -157,7 +157,8 @@ impl Kubernetes {
     ) -> Result<Answer, CallError> {
         let not_sent = |cause: String| CallError::NotSent { target: target.to_owned(), cause };
         let no_answer = |cause: String| CallError::NoAnswer { target: target.to_owned(), cause };
-        let mut request = Request::builder().method(&call.method).uri(&call.path).header(header::HOST, format!("{pod}:{port}"));
+        let mut request =
+            Request::builder().method(&call.method).uri(&call.path).header(header::HOST, format!("{pod}:{port}"));
         request = request.header(header::ACCEPT, "application/json");
         if call.body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
@@ -167,7 +168,8 @@ impl Kubernetes {
 
         let mut stream = self.forward(namespace, pod, port).await?;
         let failure = stream.take_failure();
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| not_sent(chain(&error)))?;
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(|error| not_sent(chain(&error)))?;
         // Polled here and not in a task of its own: it ends with this call.
         let talk = async {
             *sent = true;
@@ -193,7 +195,13 @@ impl Kubernetes {
 
     /// One call to the pods behind a Service. The next pod is asked if a pod certainly has not got the request, or if
     /// asking twice does no harm (`GET`).
-    pub async fn call_service(&self, namespace: &str, service: &str, port: u16, call: &Call) -> Result<Answer, CallError> {
+    pub async fn call_service(
+        &self,
+        namespace: &str,
+        service: &str,
+        port: u16,
+        call: &Call,
+    ) -> Result<Answer, CallError> {
         let pods = self.pods_behind(namespace, service).await?;
         let mut failed = CallError::NoPod { namespace: namespace.to_owned(), service: service.to_owned() };
         for pod in pods {

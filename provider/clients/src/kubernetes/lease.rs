@@ -48,7 +48,12 @@ pub struct Claim<'a> {
 
 impl Lease {
     /// Acquires the lease, or waits for it. `waiting` is called with the holder's name, once for each.
-    pub async fn acquire(kubernetes: &Kubernetes, claim: &Claim<'_>, wait: &Wait, mut waiting: impl FnMut(&str)) -> Result<Self, Error> {
+    pub async fn acquire(
+        kubernetes: &Kubernetes,
+        claim: &Claim<'_>,
+        wait: &Wait,
+        mut waiting: impl FnMut(&str),
+    ) -> Result<Self, Error> {
         let object = LEASE.named(claim.namespace, claim.name);
         let mut foreign: Option<(String, Instant)> = None;
         let mut told = String::new();
@@ -82,13 +87,23 @@ impl Lease {
             if let Err(why) = wait.pause(pause).await {
                 return Err(match why {
                     Interrupted::Deadline => Error::Held { what: object.to_string(), holder: told },
-                    Interrupted::Cancelled => Error::Interrupted { what: object.to_string(), why, last: Some(format!("it is held by {told}")) },
+                    Interrupted::Cancelled => Error::Interrupted {
+                        what: object.to_string(),
+                        why,
+                        last: Some(format!("it is held by {told}")),
+                    },
                 });
             }
         }
         Ok(Self {
             kubernetes: kubernetes.clone(),
-            renewal: tokio::spawn(keep(kubernetes.clone(), object.clone(), claim.holder.to_owned(), claim.life, claim.manager.to_owned())),
+            renewal: tokio::spawn(keep(
+                kubernetes.clone(),
+                object.clone(),
+                claim.holder.to_owned(),
+                claim.life,
+                claim.manager.to_owned(),
+            )),
             object,
             holder: claim.holder.to_owned(),
             life: claim.life,
@@ -134,7 +149,12 @@ impl Drop for Lease {
 enum Verdict {
     /// Nobody's, or ours.
     Free,
-    Foreign { holder: String, version: String, life: Duration, expired: bool },
+    Foreign {
+        holder: String,
+        version: String,
+        life: Duration,
+        expired: bool,
+    },
 }
 
 fn judge(lease: &Value, us: &str) -> Verdict {
@@ -145,7 +165,8 @@ fn judge(lease: &Value, us: &str) -> Verdict {
     let seconds = lease.pointer("/spec/leaseDurationSeconds").and_then(Value::as_u64).unwrap_or(LIFE.as_secs());
     let life = Duration::from_secs(seconds);
     let renewed: Option<Timestamp> = text(lease, "/spec/renewTime").parse().ok();
-    let age = renewed.and_then(|renewed| u64::try_from(Timestamp::now().as_second() - renewed.as_second()).ok()).unwrap_or(0);
+    let age =
+        renewed.and_then(|renewed| u64::try_from(Timestamp::now().as_second() - renewed.as_second()).ok()).unwrap_or(0);
     Verdict::Foreign {
         holder: holder.to_owned(),
         version: format!("{}/{}", text(lease, "/metadata/resourceVersion"), text(lease, "/spec/renewTime")),
@@ -177,13 +198,22 @@ async fn write(kubernetes: &Kubernetes, claim: &Claim<'_>, current: Option<&Valu
     kubernetes.replace(&lease, claim.manager).await.map(drop)
 }
 
-async fn renew(kubernetes: &Kubernetes, object: &ObjectRef, holder: &str, life: Duration, manager: &str) -> Result<(), Error> {
+async fn renew(
+    kubernetes: &Kubernetes,
+    object: &ObjectRef,
+    holder: &str,
+    life: Duration,
+    manager: &str,
+) -> Result<(), Error> {
     // The background renewal may be in between; that is us, so look again.
     for _ in 0..3 {
         let mut lease = kubernetes.get(object).await?;
         let other = text(&lease, "/spec/holderIdentity");
         if other != holder {
-            return Err(Error::Held { what: object.to_string(), holder: if other.is_empty() { "nobody".to_owned() } else { other.to_owned() } });
+            return Err(Error::Held {
+                what: object.to_string(),
+                holder: if other.is_empty() { "nobody".to_owned() } else { other.to_owned() },
+            });
         }
         lease["spec"]["renewTime"] = json!(now());
         lease["spec"]["leaseDurationSeconds"] = json!(life.as_secs().max(1));
@@ -232,7 +262,9 @@ mod tests {
     #[test]
     fn a_foreign_lease_knows_whether_it_has_expired() {
         let lease = |renewed: &str| json!({ "metadata": { "resourceVersion": "7" }, "spec": { "holderIdentity": "them", "leaseDurationSeconds": 60, "renewTime": renewed } });
-        let Verdict::Foreign { expired, life, .. } = judge(&lease("2020-01-01T00:00:00.000000Z"), "us") else { panic!() };
+        let Verdict::Foreign { expired, life, .. } = judge(&lease("2020-01-01T00:00:00.000000Z"), "us") else {
+            panic!()
+        };
         assert!(expired);
         assert_eq!(life, LIFE);
         let Verdict::Foreign { expired, .. } = judge(&lease(&now()), "us") else { panic!() };

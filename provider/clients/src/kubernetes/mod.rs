@@ -32,8 +32,8 @@ pub use http::{Answer, Call, CallError};
 pub use objects::{Apply, Delete};
 pub use reach::Reachability;
 pub use resource::{
-    CONFIG_MAP, CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT, LEASE, NAMESPACE, NODE, ObjectRef, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD,
-    Resource, SECRET, SERVICE, SERVICE_ACCOUNT, STATEFUL_SET, STORAGE_CLASS,
+    CONFIG_MAP, CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT, LEASE, NAMESPACE, NODE, ObjectRef, PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM, POD, Resource, SECRET, SERVICE, SERVICE_ACCOUNT, STATEFUL_SET, STORAGE_CLASS,
 };
 
 /// The API of one cluster. Cheap to clone. Has to be made inside a tokio runtime.

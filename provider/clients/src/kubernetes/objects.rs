@@ -1,7 +1,9 @@
 //! Reading and writing objects.
 
 use http::Request;
-use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::api::{
+    DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+};
 use kube::core::Request as Build;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -70,7 +72,11 @@ impl Kubernetes {
 
     /// All objects of a kind in a namespace (empty: everywhere) that have these labels (`a=b,c=d`; empty: any).
     pub async fn list(&self, resource: &Resource, namespace: &str, labels: &str) -> Result<Vec<Value>, Error> {
-        let what = if namespace.is_empty() { resource.plural.to_string() } else { format!("{} in {namespace}", resource.plural) };
+        let what = if namespace.is_empty() {
+            resource.plural.to_string()
+        } else {
+            format!("{} in {namespace}", resource.plural)
+        };
         let mut items = Vec::new();
         let mut params = ListParams::default().labels(labels).limit(500);
         if labels.is_empty() {
@@ -100,7 +106,12 @@ impl Kubernetes {
     /// Server-side apply of a manifest; gives the object as it is then.
     pub async fn apply(&self, manifest: &Value, how: Apply<'_>) -> Result<Value, Error> {
         let object = ObjectRef::of(manifest)?;
-        let params = PatchParams { dry_run: how.dry_run, force: how.force, field_manager: Some(how.manager.to_owned()), ..PatchParams::default() };
+        let params = PatchParams {
+            dry_run: how.dry_run,
+            force: how.force,
+            field_manager: Some(how.manager.to_owned()),
+            ..PatchParams::default()
+        };
         let request = self.at(&object).patch(&object.name, &params, &Patch::Apply(manifest));
         self.request("patch", &object, request).await
     }
@@ -135,7 +146,11 @@ impl Kubernetes {
     pub async fn delete(&self, object: &ObjectRef, how: &Delete) -> Result<bool, Error> {
         let params = DeleteParams {
             grace_period_seconds: how.now.then_some(0),
-            propagation_policy: Some(if how.foreground { PropagationPolicy::Foreground } else { PropagationPolicy::Background }),
+            propagation_policy: Some(if how.foreground {
+                PropagationPolicy::Foreground
+            } else {
+                PropagationPolicy::Background
+            }),
             preconditions: how.uid.clone().map(|uid| Preconditions { uid: Some(uid), resource_version: None }),
             ..DeleteParams::default()
         };
@@ -175,7 +190,8 @@ impl Kubernetes {
         request: Result<Request<Vec<u8>>, kube::core::request::Error>,
     ) -> Result<String, Error> {
         let what = what.to_string();
-        let request = request.map_err(|error| Error::Api { verb, what: what.clone(), status: 0, message: error.to_string() })?;
+        let request =
+            request.map_err(|error| Error::Api { verb, what: what.clone(), status: 0, message: error.to_string() })?;
         match tokio::time::timeout(self.timeout, self.client.request_text(request)).await {
             Ok(Ok(text)) => Ok(text),
             Ok(Err(error)) => Err(Error::classify(&self.endpoint, verb, &what, &error)),
@@ -184,7 +200,10 @@ impl Kubernetes {
     }
 
     pub(super) fn timed_out(&self) -> Error {
-        Error::Unreachable { endpoint: self.endpoint.clone(), cause: format!("nothing within {} s", self.timeout.as_secs()) }
+        Error::Unreachable {
+            endpoint: self.endpoint.clone(),
+            cause: format!("nothing within {} s", self.timeout.as_secs()),
+        }
     }
 }
 
@@ -192,5 +211,8 @@ impl Kubernetes {
 fn generated(manifest: &Value) -> Option<ObjectRef> {
     let field = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
     let name = field("/metadata/generateName")?;
-    Some(Resource::of(field("/apiVersion")?, field("/kind")?).named(field("/metadata/namespace").unwrap_or_default(), name))
+    Some(
+        Resource::of(field("/apiVersion")?, field("/kind")?)
+            .named(field("/metadata/namespace").unwrap_or_default(), name),
+    )
 }

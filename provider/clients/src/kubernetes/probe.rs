@@ -45,7 +45,12 @@ pub struct ProbeResult {
 }
 
 /// Runs a pod in `namespace` that answers all items, in their order.
-pub async fn run(kubernetes: &Kubernetes, namespace: &str, items: &[ProbeItem], wait: &Wait) -> Result<Vec<ProbeResult>, Error> {
+pub async fn run(
+    kubernetes: &Kubernetes,
+    namespace: &str,
+    items: &[ProbeItem],
+    wait: &Wait,
+) -> Result<Vec<ProbeResult>, Error> {
     if items.is_empty() {
         return Ok(Vec::new());
     }
@@ -145,7 +150,9 @@ fn script(items: &[ProbeItem]) -> Result<String, Error> {
         let line = match item {
             ProbeItem::Resolve(name) => format!("  resolve {index} {}\n", safe(name)?),
             ProbeItem::Connect(target) => {
-                let (host, port) = target.rsplit_once(':').ok_or_else(|| Error::Config { message: format!("`{target}` is not host:port") })?;
+                let (host, port) = target
+                    .rsplit_once(':')
+                    .ok_or_else(|| Error::Config { message: format!("`{target}` is not host:port") })?;
                 format!("  connect {index} {} {}\n", safe(host)?, safe(port)?)
             }
         };
@@ -169,7 +176,8 @@ fn parse(items: &[ProbeItem], pod: &Value) -> Result<Vec<ProbeResult>, Error> {
         .filter_map(|status| status.pointer("/state/terminated/message").and_then(Value::as_str))
         .next()
         .unwrap_or_default();
-    let answers: Vec<ProbeResult> = items.iter().enumerate().filter_map(|(index, item)| answer(index, item, message)).collect();
+    let answers: Vec<ProbeResult> =
+        items.iter().enumerate().filter_map(|(index, item)| answer(index, item, message)).collect();
     if answers.len() == items.len() {
         return Ok(answers);
     }
@@ -216,9 +224,17 @@ mod tests {
         let pod = manifest("a", "c8-probe-1", &items(), 60).unwrap();
         let container = &pod["spec"]["containers"][0];
         assert_eq!(container["name"], "probe");
-        assert_eq!(container["env"][0]["value"], r#"[{"resolve":"c8-here.b.svc.cluster.local"},{"connect":"10.4.0.9:26502"}]"#);
+        assert_eq!(
+            container["env"][0]["value"],
+            r#"[{"resolve":"c8-here.b.svc.cluster.local"},{"connect":"10.4.0.9:26502"}]"#
+        );
         let script = container["command"][2].as_str().unwrap();
-        assert!(script.contains("\n  resolve 0 c8-here.b.svc.cluster.local\n  connect 1 10.4.0.9 26502\n} > /dev/termination-log"), "{script}");
+        assert!(
+            script.contains(
+                "\n  resolve 0 c8-here.b.svc.cluster.local\n  connect 1 10.4.0.9 26502\n} > /dev/termination-log"
+            ),
+            "{script}"
+        );
     }
 
     #[test]
@@ -242,7 +258,8 @@ mod tests {
     #[test]
     fn the_script_is_valid_shell() {
         // Resolving nothing and connecting to a port where nothing listens works on any machine with sh.
-        let script = script(&[ProbeItem::Connect("127.0.0.1:1".into())]).unwrap().replace("/dev/termination-log", "/dev/stdout");
+        let script =
+            script(&[ProbeItem::Connect("127.0.0.1:1".into())]).unwrap().replace("/dev/termination-log", "/dev/stdout");
         let output = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), "0 fail no connection\n");
     }

@@ -61,7 +61,12 @@ impl Kubernetes {
         let object = self.get(&namespace).await?;
         match object.pointer("/metadata/uid").and_then(Value::as_str) {
             Some(uid) => Ok(uid.to_owned()),
-            None => Err(Error::Api { verb: "get", what: namespace.to_string(), status: 200, message: "it has no UID".to_owned() }),
+            None => Err(Error::Api {
+                verb: "get",
+                what: namespace.to_string(),
+                status: 200,
+                message: "it has no UID".to_owned(),
+            }),
         }
     }
 
@@ -70,9 +75,10 @@ impl Kubernetes {
         match self.request_text("get", "/readyz", request).await {
             // Some clusters show /readyz to nobody; the namespace tells as much.
             Ok(_) | Err(Error::Forbidden { .. } | Error::NotFound { .. }) => self.cluster_uid().await,
-            Err(Error::Api { message, .. }) => {
-                Err(Error::Unreachable { endpoint: self.endpoint.clone(), cause: format!("its API server is not ready: {message}") })
-            }
+            Err(Error::Api { message, .. }) => Err(Error::Unreachable {
+                endpoint: self.endpoint.clone(),
+                cause: format!("its API server is not ready: {message}"),
+            }),
             Err(error) => Err(error),
         }
     }

@@ -74,13 +74,18 @@ impl Resource {
 
     /// One object of it. The namespace is ignored where there are none.
     pub fn named(&self, namespace: &str, name: &str) -> ObjectRef {
-        ObjectRef { resource: self.clone(), namespace: if self.namespaced { namespace.to_owned() } else { String::new() }, name: name.to_owned() }
+        ObjectRef {
+            resource: self.clone(),
+            namespace: if self.namespaced { namespace.to_owned() } else { String::new() },
+            name: name.to_owned(),
+        }
     }
 
     /// The path of the collection; an empty namespace is all of them.
     pub(super) fn path(&self, namespace: &str) -> String {
         let api_version = &self.api_version;
-        let root = if api_version.contains('/') { format!("/apis/{api_version}") } else { format!("/api/{api_version}") };
+        let root =
+            if api_version.contains('/') { format!("/apis/{api_version}") } else { format!("/api/{api_version}") };
         if self.namespaced && !namespace.is_empty() {
             format!("{root}/namespaces/{namespace}/{}", self.plural)
         } else {
@@ -115,8 +120,12 @@ impl ObjectRef {
     /// The object that a manifest describes.
     pub fn of(manifest: &Value) -> Result<Self, Error> {
         let field = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
-        let (Some(api_version), Some(kind), Some(name)) = (field("/apiVersion"), field("/kind"), field("/metadata/name")) else {
-            return Err(Error::Config { message: "a manifest lacks `apiVersion`, `kind` or `metadata.name`".to_owned() });
+        let (Some(api_version), Some(kind), Some(name)) =
+            (field("/apiVersion"), field("/kind"), field("/metadata/name"))
+        else {
+            return Err(Error::Config {
+                message: "a manifest lacks `apiVersion`, `kind` or `metadata.name`".to_owned(),
+            });
         };
         let resource = Resource::of(api_version, kind);
         let namespace = field("/metadata/namespace").unwrap_or_default();
@@ -150,7 +159,12 @@ mod tests {
     #[case("v1", "ConfigMap", "", "/api/v1/configmaps")]
     #[case("v1", "Namespace", "ns", "/api/v1/namespaces")]
     #[case("apps/v1", "StatefulSet", "ns", "/apis/apps/v1/namespaces/ns/statefulsets")]
-    #[case("monitoring.coreos.com/v1", "ServiceMonitor", "ns", "/apis/monitoring.coreos.com/v1/namespaces/ns/servicemonitors")]
+    #[case(
+        "monitoring.coreos.com/v1",
+        "ServiceMonitor",
+        "ns",
+        "/apis/monitoring.coreos.com/v1/namespaces/ns/servicemonitors"
+    )]
     #[case("x/v1", "Proxy", "ns", "/apis/x/v1/namespaces/ns/proxies")]
     #[case("x/v1", "Gateway", "ns", "/apis/x/v1/namespaces/ns/gateways")]
     fn paths(#[case] api_version: &str, #[case] kind: &str, #[case] namespace: &str, #[case] expected: &str) {
@@ -159,10 +173,16 @@ mod tests {
 
     #[test]
     fn a_manifest_says_which_object_it_is() {
-        let object = ObjectRef::of(&json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "n", "namespace": "ns" } })).unwrap();
+        let object = ObjectRef::of(
+            &json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "n", "namespace": "ns" } }),
+        )
+        .unwrap();
         assert_eq!(object.to_string(), "Secret ns/n");
         assert!(ObjectRef::of(&json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "n" } })).is_err());
-        let class = ObjectRef::of(&json!({ "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": "ssd" } })).unwrap();
+        let class = ObjectRef::of(
+            &json!({ "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": "ssd" } }),
+        )
+        .unwrap();
         assert_eq!(class.to_string(), "StorageClass ssd");
     }
 }

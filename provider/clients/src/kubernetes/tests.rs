@@ -18,6 +18,7 @@ use super::*;
 use crate::Wait;
 
 type Answer = (u16, Value);
+type Objects = Arc<Mutex<BTreeMap<String, Value>>>;
 
 /// Serves `answer(method, path and query, body)` on a loopback port.
 async fn fake(answer: impl Fn(&Method, &str, &str) -> Answer + Send + Sync + 'static) -> Kubernetes {
@@ -36,10 +37,13 @@ async fn fake(answer: impl Fn(&Method, &str, &str) -> Answer + Send + Sync + 'st
                         let body = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
                         let (status, json) = answer(&head.method, &head.uri.to_string(), &body);
                         let text = json.as_str().map_or_else(|| json.to_string(), str::to_owned);
-                        Ok::<_, Infallible>(Response::builder().status(status).body(Full::new(Bytes::from(text))).unwrap())
+                        Ok::<_, Infallible>(
+                            Response::builder().status(status).body(Full::new(Bytes::from(text))).unwrap(),
+                        )
                     }
                 });
-                let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                let _ =
+                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
         }
     });
@@ -60,7 +64,9 @@ fn failure(code: u16, reason: &str) -> Answer {
 async fn a_region_that_answers_says_which_cluster_it_is() {
     let kubernetes = fake(|_, path, _| match path {
         "/readyz" => (200, json!("ok")),
-        "/api/v1/namespaces/kube-system" | "/api/v1/namespaces/kube-system?" => (200, json!({ "metadata": { "uid": "u-1" } })),
+        "/api/v1/namespaces/kube-system" | "/api/v1/namespaces/kube-system?" => {
+            (200, json!({ "metadata": { "uid": "u-1" } }))
+        }
         other => panic!("{other}"),
     })
     .await;
@@ -94,7 +100,10 @@ async fn what_is_no_answer(#[case] answer: Answer, #[case] expected: Reachabilit
 #[tokio::test]
 async fn applying_names_its_manager_and_asks_only_when_dry() {
     let kubernetes = fake(|method, path, body| {
-        assert_eq!((method, path), (&Method::PATCH, "/api/v1/namespaces/ns/configmaps/c?&dryRun=All&force=true&fieldManager=m"));
+        assert_eq!(
+            (method, path),
+            (&Method::PATCH, "/api/v1/namespaces/ns/configmaps/c?&dryRun=All&force=true&fieldManager=m")
+        );
         (200, serde_json::from_str(body).unwrap())
     })
     .await;
@@ -130,29 +139,53 @@ async fn deleting_another_one_is_not_done() {
 
 #[tokio::test]
 async fn a_wait_tells_what_it_saw_last() {
-    let kubernetes = fake(|_, _, _| (200, json!({ "spec": { "replicas": 2 }, "status": { "replicas": 2, "readyReplicas": 1, "updatedReplicas": 2 } }))).await;
-    let error = kubernetes.rolled_out(&DEPLOYMENT.named("ns", "d"), &Wait::at_most(Duration::from_millis(400))).await.unwrap_err();
-    assert_eq!(error.to_string(), "waiting for Deployment ns/d to be ready: the time for it ran out (1 of 2 replicas are ready, 2 up to date, 2 there)");
+    let kubernetes = fake(|_, _, _| {
+        (
+            200,
+            json!({ "spec": { "replicas": 2 }, "status": { "replicas": 2, "readyReplicas": 1, "updatedReplicas": 2 } }),
+        )
+    })
+    .await;
+    let error = kubernetes
+        .rolled_out(&DEPLOYMENT.named("ns", "d"), &Wait::at_most(Duration::from_millis(400)))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "waiting for Deployment ns/d to be ready: the time for it ran out (1 of 2 replicas are ready, 2 up to date, 2 there)"
+    );
 }
 
 /// Stores objects by path, with resource versions: enough for leases and probe pods.
-fn store() -> (Arc<Mutex<BTreeMap<String, Value>>>, impl Fn(&Method, &str, &str) -> Answer) {
-    let objects: Arc<Mutex<BTreeMap<String, Value>>> = Arc::default();
+fn store() -> (Objects, impl Fn(&Method, &str, &str) -> Answer) {
+    let objects = Objects::default();
     let kept = objects.clone();
     let answer = move |method: &Method, path: &str, body: &str| {
         let path = path.split('?').next().unwrap().to_owned();
         let mut objects = kept.lock().unwrap();
-        let version = objects.values().filter_map(|object| object.pointer("/metadata/resourceVersion")?.as_str()?.parse::<u64>().ok()).max().unwrap_or(0) + 1;
+        let version = objects
+            .values()
+            .filter_map(|object| object.pointer("/metadata/resourceVersion")?.as_str()?.parse::<u64>().ok())
+            .max()
+            .unwrap_or(0)
+            + 1;
         match *method {
             Method::GET => objects.get(&path).map_or_else(|| failure(404, "NotFound"), |object| (200, object.clone())),
             Method::DELETE => objects.remove(&path).map_or_else(|| failure(404, "NotFound"), |object| (200, object)),
             _ => {
                 let mut object: Value = serde_json::from_str(body).unwrap();
-                let path = if *method == Method::POST { format!("{path}/{}", object["metadata"]["name"].as_str().unwrap()) } else { path };
+                let path = if *method == Method::POST {
+                    format!("{path}/{}", object["metadata"]["name"].as_str().unwrap())
+                } else {
+                    path
+                };
                 if *method == Method::POST && objects.contains_key(&path) {
                     return failure(409, "AlreadyExists");
                 }
-                if *method == Method::PUT && objects.get(&path).map(|old| &old["metadata"]["resourceVersion"]) != Some(&object["metadata"]["resourceVersion"]) {
+                if *method == Method::PUT
+                    && objects.get(&path).map(|old| &old["metadata"]["resourceVersion"])
+                        != Some(&object["metadata"]["resourceVersion"])
+                {
                     return failure(409, "Conflict");
                 }
                 object["metadata"]["resourceVersion"] = json!(version.to_string());
@@ -179,7 +212,10 @@ async fn a_lease_is_held_by_one_and_given_back() {
     let mine = lease::Lease::acquire(&kubernetes, &claim("a", lease::LIFE), &short, |_| {}).await.unwrap();
     mine.check().await.unwrap();
     let mut told = Vec::new();
-    let error = lease::Lease::acquire(&kubernetes, &claim("b", lease::LIFE), &short, |holder| told.push(holder.to_owned())).await.unwrap_err();
+    let error =
+        lease::Lease::acquire(&kubernetes, &claim("b", lease::LIFE), &short, |holder| told.push(holder.to_owned()))
+            .await
+            .unwrap_err();
     assert_eq!(error, Error::Held { what: "Lease ns/c8-dr".into(), holder: "a".into() });
     assert_eq!(told, ["a"], "told once");
     mine.release().await.unwrap();
@@ -207,7 +243,8 @@ async fn a_living_holder_is_not_succeeded() {
     let kubernetes = fake(answer).await;
     let wait = Wait::at_most(Duration::from_secs(3));
     let _living = lease::Lease::acquire(&kubernetes, &claim("a", Duration::from_secs(1)), &wait, |_| {}).await.unwrap();
-    let error = lease::Lease::acquire(&kubernetes, &claim("b", Duration::from_secs(1)), &wait, |_| {}).await.unwrap_err();
+    let error =
+        lease::Lease::acquire(&kubernetes, &claim("b", Duration::from_secs(1)), &wait, |_| {}).await.unwrap_err();
     assert!(matches!(error, Error::Held { holder, .. } if holder == "a"));
 }
 
@@ -232,7 +269,11 @@ async fn a_probe_pod_is_gone_also_when_nobody_waits_any_more() {
     })
     .await;
     let items = [probe::ProbeItem::Resolve("x".into())];
-    let _ = tokio::time::timeout(Duration::from_millis(300), probe::run(&kubernetes, "ns", &items, &Wait::at_most(Duration::from_secs(60)))).await;
+    let _ = tokio::time::timeout(
+        Duration::from_millis(300),
+        probe::run(&kubernetes, "ns", &items, &Wait::at_most(Duration::from_secs(60))),
+    )
+    .await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert!(objects.lock().unwrap().is_empty());
 }

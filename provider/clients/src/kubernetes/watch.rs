@@ -75,7 +75,11 @@ impl Kubernetes {
                 return Ok(Seen::Done(()));
             }
             let finalizers = found.pointer("/metadata/finalizers").map(ToString::to_string).unwrap_or_default();
-            Ok(Seen::NotYet(if finalizers.is_empty() { "it is still there".to_owned() } else { format!("its finalizers are {finalizers}") }))
+            Ok(Seen::NotYet(if finalizers.is_empty() {
+                "it is still there".to_owned()
+            } else {
+                format!("its finalizers are {finalizers}")
+            }))
         })
         .await
     }
@@ -132,7 +136,8 @@ pub(super) fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
 pub(super) fn waiting_reason(pod: &Value) -> Option<String> {
     let statuses = ["/status/initContainerStatuses", "/status/containerStatuses"];
     let containers = statuses.iter().filter_map(|pointer| pod.pointer(pointer)).filter_map(Value::as_array).flatten();
-    let waiting = containers.filter_map(|status| status.pointer("/state/waiting")).find(|state| state["reason"].is_string())?;
+    let waiting =
+        containers.filter_map(|status| status.pointer("/state/waiting")).find(|state| state["reason"].is_string())?;
     let reason = waiting["reason"].as_str()?;
     Some(match waiting["message"].as_str() {
         Some(message) => format!("{reason}: {message}"),

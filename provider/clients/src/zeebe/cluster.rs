@@ -220,7 +220,8 @@ impl Zeebe {
     /// Makes these (all of them, not only the new ones) the brokers, with so many replicas of each partition.
     pub async fn add(&self, all: &[u32], replication_factor: u32, dry_run: bool) -> Result<PlannedChange, Error> {
         let dry = if dry_run { "&dryRun=true" } else { "" };
-        let call = Call::post(format!("/actuator/cluster/brokers?replicationFactor={replication_factor}{dry}")).json(strings(all));
+        let call = Call::post(format!("/actuator/cluster/brokers?replicationFactor={replication_factor}{dry}"))
+            .json(strings(all));
         self.ask(MANAGEMENT, &call).await
     }
 
@@ -359,7 +360,10 @@ mod tests {
         .unwrap();
         assert_eq!(planned.change_id, 6);
         assert_eq!(planned.planned_changes[0].brokers, [2, 0]);
-        assert_eq!((planned.planned_changes[1].broker_id, planned.planned_changes[1].brokers.as_slice()), (Some(0), [1].as_slice()));
+        assert_eq!(
+            (planned.planned_changes[1].broker_id, planned.planned_changes[1].brokers.as_slice()),
+            (Some(0), [1].as_slice())
+        );
         assert_eq!(strings(&[0, 2]), serde_json::json!(["0", "2"]));
     }
 

@@ -46,7 +46,11 @@ impl Zeebe {
     /// Sends the probe command to each of these partitions at the same time, through the first gateway that can be talked to.
     pub async fn probe(&self, partitions: &[u32]) -> Result<BTreeMap<u32, ProbeAnswer>, Error> {
         let gateway = self.gateway();
-        let pods = self.kubernetes.pods_behind(&self.namespace, &gateway).await.map_err(|error| Error::from(CallError::from(error)))?;
+        let pods = self
+            .kubernetes
+            .pods_behind(&self.namespace, &gateway)
+            .await
+            .map_err(|error| Error::from(CallError::from(error)))?;
         let mut why = format!("no pod of {}/{gateway} is running", self.namespace);
         for pod in pods {
             let channel = match self.channel(&pod).await {
@@ -58,7 +62,8 @@ impl Zeebe {
             };
             let answers = join_all(partitions.iter().map(|partition| command(channel.clone(), *partition))).await;
             // That a stream opens does not mean that a gateway is behind it.
-            if let Some(error) = answers.iter().find_map(|(_, answer)| answer.as_ref().err().filter(|status| is_ours(status)))
+            if let Some(error) =
+                answers.iter().find_map(|(_, answer)| answer.as_ref().err().filter(|status| is_ours(status)))
                 && answers.iter().all(|(_, answer)| answer.as_ref().is_err_and(is_ours))
             {
                 why = format!("{pod}: {}", chain(error));
@@ -104,10 +109,16 @@ fn interpret(answer: Result<(), Status>) -> Result<ProbeAnswer, Error> {
     match status.code() {
         // "Expected to cancel a process instance with key …, but no such process was found"
         Code::NotFound if status.message().to_lowercase().contains("process") => Ok(ProbeAnswer::Processed),
-        Code::NotFound | Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted | Code::Unavailable | Code::Internal | Code::Unknown => {
-            Ok(ProbeAnswer::NoLeader(why()))
+        Code::NotFound
+        | Code::DeadlineExceeded
+        | Code::Cancelled
+        | Code::ResourceExhausted
+        | Code::Unavailable
+        | Code::Internal
+        | Code::Unknown => Ok(ProbeAnswer::NoLeader(why())),
+        Code::Unauthenticated | Code::PermissionDenied => {
+            Err(Error::Rejected(format!("the gateway asks for credentials: {}", why())))
         }
-        Code::Unauthenticated | Code::PermissionDenied => Err(Error::Rejected(format!("the gateway asks for credentials: {}", why()))),
         _ => Err(Error::Failed { status: 200, message: why() }),
     }
 }

@@ -44,7 +44,10 @@ pub enum Error {
 impl Error {
     /// Whether nobody answered, so that this says nothing about the state.
     pub const fn is_silence(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::NoAnswer(_) | Self::Kubernetes(kubernetes::Error::Unreachable { .. }))
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::NoAnswer(_) | Self::Kubernetes(kubernetes::Error::Unreachable { .. })
+        )
     }
 
     pub(super) fn refused(answer: &Answer) -> Self {
@@ -60,7 +63,10 @@ impl Error {
     }
 
     pub(super) fn unreadable(path: &str, error: &serde_json::Error, answer: &Answer) -> Self {
-        Self::Failed { status: answer.status, message: format!("the answer to {path} can't be read ({error}): {}", answer.text()) }
+        Self::Failed {
+            status: answer.status,
+            message: format!("the answer to {path} can't be read ({error}): {}", answer.text()),
+        }
     }
 }
 
@@ -70,7 +76,9 @@ impl From<CallError> for Error {
             CallError::NoPod { .. } | CallError::NotSent { .. } => Self::Unreachable(error.to_string()),
             CallError::NoAnswer { .. } => Self::NoAnswer(error.to_string()),
             // The gateway's Service is missing: there is no gateway.
-            CallError::Kubernetes(kubernetes::Error::NotFound { what }) => Self::Unreachable(format!("{what} does not exist")),
+            CallError::Kubernetes(kubernetes::Error::NotFound { what }) => {
+                Self::Unreachable(format!("{what} does not exist"))
+            }
             CallError::Kubernetes(error) => Self::Kubernetes(error),
         }
     }

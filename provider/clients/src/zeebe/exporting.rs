@@ -54,7 +54,8 @@ impl Zeebe {
 
     /// Enables an exporter, from the position and with the counters of another one, which must not be disabled.
     pub async fn enable_exporter(&self, id: &str, initialize_from: &str) -> Result<PlannedChange, Error> {
-        let call = Call::post(format!("/actuator/exporters/{id}/enable")).json(json!({ "initializeFrom": initialize_from }));
+        let call =
+            Call::post(format!("/actuator/exporters/{id}/enable")).json(json!({ "initializeFrom": initialize_from }));
         self.ask(MANAGEMENT, &call).await
     }
 
@@ -92,7 +93,11 @@ fn verdict(answer: &Answer) -> Result<(), Error> {
         Some(status) => {
             let text = json["body"]["message"].as_str().or_else(|| json["body"].as_str());
             let text = text.map_or_else(|| answer.text(), str::to_owned);
-            if status == 500 { Err(Error::Incomplete(text)) } else { Err(Error::Failed { status: u16::try_from(status).unwrap_or(0), message: text }) }
+            if status == 500 {
+                Err(Error::Incomplete(text))
+            } else {
+                Err(Error::Failed { status: u16::try_from(status).unwrap_or(0), message: text })
+            }
         }
         // Neither a success nor a failure that we know: positions must tell.
         None => Err(Error::Failed { status: answer.status, message: answer.text() }),
@@ -107,7 +112,9 @@ fn configured(cluster: &ClusterConfiguration) -> Vec<ExporterStatus> {
         }
     }
     let pending = cluster.pending_change.iter().flat_map(|change| &change.pending);
-    let pending: Vec<_> = pending.filter_map(|operation| Some((operation.exporter_id.as_deref()?, operation.operation.as_str()))).collect();
+    let pending: Vec<_> = pending
+        .filter_map(|operation| Some((operation.exporter_id.as_deref()?, operation.operation.as_str())))
+        .collect();
     let status = |id: &str, states: &[&str]| {
         let all = |state: &str| states.iter().all(|other| *other == state);
         let running = |operation: &str| pending.contains(&(id, operation));
@@ -125,7 +132,10 @@ fn configured(cluster: &ClusterConfiguration) -> Vec<ExporterStatus> {
             ExporterState::Unknown
         }
     };
-    states.iter().map(|(id, states)| ExporterStatus { exporter_id: (*id).to_owned(), status: status(id, states) }).collect()
+    states
+        .iter()
+        .map(|(id, states)| ExporterStatus { exporter_id: (*id).to_owned(), status: status(id, states) })
+        .collect()
 }
 
 #[cfg(test)]
@@ -152,7 +162,11 @@ mod tests {
     #[case(&["DISABLED", "ENABLED"], None, ExporterState::Unknown)]
     #[case(&["DISABLED", "ENABLED"], Some("PARTITION_DISABLE_EXPORTER"), ExporterState::Disabling)]
     #[case(&["DISABLED", "DISABLED"], Some("PARTITION_ENABLE_EXPORTER"), ExporterState::Enabling)]
-    fn states_from_the_configuration(#[case] states: &[&str], #[case] pending: Option<&str>, #[case] expected: ExporterState) {
+    fn states_from_the_configuration(
+        #[case] states: &[&str],
+        #[case] pending: Option<&str>,
+        #[case] expected: ExporterState,
+    ) {
         let partitions: Vec<Value> = states
             .iter()
             .map(|state| json!({ "id": 1, "config": { "exporting": { "exporters": [{ "id": "e1", "state": state }] } } }))
@@ -167,7 +181,8 @@ mod tests {
 
     #[test]
     fn the_body_of_the_facts() {
-        let body = r#"[{"exporterId":"camundaregion0","status":"ENABLED"},{"exporterId":"camundaregion1","status":"NEW"}]"#;
+        let body =
+            r#"[{"exporterId":"camundaregion0","status":"ENABLED"},{"exporterId":"camundaregion1","status":"NEW"}]"#;
         let exporters: Vec<ExporterStatus> = serde_json::from_str(body).unwrap();
         assert_eq!((exporters[0].status, exporters[1].status), (ExporterState::Enabled, ExporterState::Unknown));
     }

@@ -16,7 +16,10 @@ mod topology;
 
 use serde::de::DeserializeOwned;
 
-pub use cluster::{ChangeStatus, ClusterConfiguration, Finish, FinishedChange, Member, MemberPartition, Operation, PendingChange, PlannedChange, ReplicaState};
+pub use cluster::{
+    ChangeStatus, ClusterConfiguration, Finish, FinishedChange, Member, MemberPartition, Operation, PendingChange,
+    PlannedChange, ReplicaState,
+};
 pub use command::{ProbeAnswer, probe_key};
 pub use error::Error;
 pub use exporting::{ExporterState, ExporterStatus};

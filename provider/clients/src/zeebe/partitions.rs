@@ -95,7 +95,8 @@ impl Zeebe {
     /// The replicas of all brokers that have started, asked at the same time, by ordinal.
     pub async fn all_partitions(&self) -> Result<BTreeMap<u32, Result<BTreeMap<u32, PartitionStatus>, Error>>, Error> {
         let pods = self.broker_pods().await?;
-        let asked = pods.iter().filter(|pod| pod.started).map(|pod| async { (pod.ordinal, self.partitions(&pod.name).await) });
+        let asked =
+            pods.iter().filter(|pod| pod.started).map(|pod| async { (pod.ordinal, self.partitions(&pod.name).await) });
         Ok(join_all(asked).await.into_iter().collect())
     }
 }
@@ -111,7 +112,8 @@ fn broker_pod(pod: &Value) -> Option<BrokerPod> {
         ordinal,
         uid: field("/metadata/uid"),
         phase: field("/status/phase"),
-        ready: list("/status/conditions").any(|condition| condition["type"] == "Ready" && condition["status"] == "True"),
+        ready: list("/status/conditions")
+            .any(|condition| condition["type"] == "Ready" && condition["status"] == "True"),
         started: status.is_some_and(|status| status.pointer("/state/running").is_some()),
         image: container.and_then(|container| container["image"].as_str()).unwrap_or_default().to_owned(),
         ip: Some(field("/status/podIP")).filter(|ip| !ip.is_empty()),

@@ -22,7 +22,10 @@ async fn a_pod_that_refuses_is_passed_over_for_one_that_is_not_ready() {
     let zeebe = zeebe(vec![("not-ready", false), ("ready", true)], |pod, port| match (pod, port) {
         ("not-ready", 8080) => Port::http(|_, path, _| {
             assert_eq!(path, "/v2/topology");
-            (200, json!({ "brokers": [{ "nodeId": 0 }], "clusterSize": 4, "partitionsCount": 8, "replicationFactor": 2 }))
+            (
+                200,
+                json!({ "brokers": [{ "nodeId": 0 }], "clusterSize": 4, "partitionsCount": 8, "replicationFactor": 2 }),
+            )
         }),
         _ => Port::Refused,
     })
@@ -59,18 +62,24 @@ async fn the_calls_of_8_7() {
     let zeebe = zeebe(vec![("a", true)], |_, port| {
         assert_eq!(port, 9600);
         Port::http(|method, path, body| match (method.as_str(), path, body) {
-            ("POST", "/actuator/cluster/brokers?force=true&dryRun=true", r#"["0","2"]"#) => (202, json!({ "changeId": 6 })),
+            ("POST", "/actuator/cluster/brokers?force=true&dryRun=true", r#"["0","2"]"#) => {
+                (202, json!({ "changeId": 6 }))
+            }
             ("POST", "/actuator/cluster/brokers?replicationFactor=4", r#"["0","1","2","3"]"#) => {
                 (409, json!({ "message": "Another configuration change is in progress." }))
             }
             ("POST", "/actuator/exporters/elasticsearchregion1/disable", "") => (202, json!({ "changeId": 7 })),
-            ("POST", "/actuator/exporters/elasticsearchregion1/enable", r#"{"initializeFrom":"elasticsearchregion0"}"#) => {
-                (202, json!({ "changeId": 8 }))
-            }
+            (
+                "POST",
+                "/actuator/exporters/elasticsearchregion1/enable",
+                r#"{"initializeFrom":"elasticsearchregion0"}"#,
+            ) => (202, json!({ "changeId": 8 })),
             ("POST", "/actuator/exporting/pause", "") => {
                 (200, json!({ "body": { "message": "Expected 4 members of partition 1 but found 2" }, "status": 500 }))
             }
-            ("POST", "/actuator/exporting/resume", "") => (200, json!({ "body": null, "status": 204, "contentType": null })),
+            ("POST", "/actuator/exporting/resume", "") => {
+                (200, json!({ "body": null, "status": 204, "contentType": null }))
+            }
             ("POST", "/actuator/rebalance", "") => (200, json!({})),
             ("GET", "/actuator/exporters", "") => (404, json!({})),
             ("GET", "/actuator/cluster", "") => (502, json!({ "message": "Failed to connect channel for address …" })),
@@ -82,7 +91,10 @@ async fn the_calls_of_8_7() {
     assert!(matches!(zeebe.add(&[0, 1, 2, 3], 4, false).await, Err(Error::ChangeInProgress(_))));
     assert_eq!(zeebe.disable_exporter("elasticsearchregion1").await.unwrap().change_id, 7);
     assert_eq!(zeebe.enable_exporter("elasticsearchregion1", "elasticsearchregion0").await.unwrap().change_id, 8);
-    assert_eq!(zeebe.pause_exporting().await, Err(Error::Incomplete("Expected 4 members of partition 1 but found 2".into())));
+    assert_eq!(
+        zeebe.pause_exporting().await,
+        Err(Error::Incomplete("Expected 4 members of partition 1 but found 2".into()))
+    );
     zeebe.resume_exporting().await.unwrap();
     zeebe.rebalance().await.unwrap();
     // The fall-back asks the coordinator, which is gone.
@@ -99,8 +111,12 @@ impl wire::gateway_server::Gateway for Gateway {
     ) -> Result<Response<wire::CancelProcessInstanceResponse>, Status> {
         assert!(request.metadata().contains_key("grpc-timeout"));
         match request.into_inner().process_instance_key {
-            key if key == probe_key(1) => Err(Status::not_found("Expected to cancel a process instance with key …, but no such process was found")),
-            key if key == probe_key(2) => Err(Status::resource_exhausted("Expected to execute the command on one of the partitions, but all failed")),
+            key if key == probe_key(1) => Err(Status::not_found(
+                "Expected to cancel a process instance with key …, but no such process was found",
+            )),
+            key if key == probe_key(2) => Err(Status::resource_exhausted(
+                "Expected to execute the command on one of the partitions, but all failed",
+            )),
             key => panic!("{key}"),
         }
     }
@@ -114,7 +130,8 @@ async fn each_partition_answers_the_probe_for_itself() {
             return Port::Refused;
         }
         Port::Raw(Arc::new(|stream| {
-            let service = hyper_util::service::TowerToHyperService::new(wire::gateway_server::GatewayServer::new(Gateway));
+            let service =
+                hyper_util::service::TowerToHyperService::new(wire::gateway_server::GatewayServer::new(Gateway));
             let server = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
             tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
         }))
@@ -128,6 +145,9 @@ async fn each_partition_answers_the_probe_for_itself() {
 #[tokio::test]
 async fn no_gateway_is_an_answer_too() {
     let zeebe = zeebe(vec![], |_, _| Port::Refused).await;
-    assert_eq!(zeebe.topology().await.unwrap_err().to_string(), "Zeebe can't be reached: no pod of ns/camunda-zeebe-gateway is running");
+    assert_eq!(
+        zeebe.topology().await.unwrap_err().to_string(),
+        "Zeebe can't be reached: no pod of ns/camunda-zeebe-gateway is running"
+    );
     assert!(matches!(zeebe.probe(&[1]).await, Err(Error::Unreachable(_))));
 }

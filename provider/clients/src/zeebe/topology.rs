@@ -78,7 +78,9 @@ impl Topology {
 
     /// The brokers that say that they lead a partition.
     pub fn leaders(&self, partition: u32) -> Vec<u32> {
-        let leads = |broker: &&Broker| broker.partitions.iter().any(|other| other.partition_id == partition && other.role == Role::Leader);
+        let leads = |broker: &&Broker| {
+            broker.partitions.iter().any(|other| other.partition_id == partition && other.role == Role::Leader)
+        };
         self.brokers.iter().filter(leads).map(|broker| broker.node_id).collect()
     }
 }
