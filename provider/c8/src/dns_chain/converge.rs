@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use c8_clients::{
     Wait,
+    gcp::DnsProvider,
     kubernetes::probe::{self, ProbeItem},
 };
 use c8_release::names::HERE;
@@ -221,6 +222,9 @@ fn both_living<'a>(installation: &Installation, reaches: &'a [Reach; 2]) -> [Res
 
 async fn expose(ctx: &Context<C8>, half: &Half<'_>) -> Option<Result<String, DnsError>> {
     let alive = half.as_ref().ok()?;
+    if alive.cluster.as_ref().is_some_and(|cluster| cluster.dns == DnsProvider::CloudDns) {
+        return Some(Err(DnsError::Unsupported));
+    }
     Some(ClusterDns::new(&alive.kubernetes, wait(ctx)).expose().await)
 }
 

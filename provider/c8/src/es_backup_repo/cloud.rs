@@ -154,7 +154,11 @@ impl Cloud {
         let grant = || async {
             // every grant is tried: `any` would stop at the first
             let change = |policy: &mut c8_clients::gcp::Policy| {
-                ROLES.iter().fold(false, |changed, role| policy.grant(role, &member) || changed)
+                let mut changed = false;
+                for role in ROLES {
+                    changed |= policy.grant(role, &member);
+                }
+                changed
             };
             match buckets.change_policy(&self.bucket, change).await {
                 Ok(()) => Ok(Some(())),
@@ -229,7 +233,11 @@ impl Cloud {
         let email = self.email();
         let member = format!("serviceAccount:{email}");
         let change = |policy: &mut c8_clients::gcp::Policy| {
-            ROLES.iter().fold(false, |changed, role| policy.revoke(role, &member) || changed)
+            let mut changed = false;
+            for role in ROLES {
+                changed |= policy.revoke(role, &member);
+            }
+            changed
         };
         Error::absent(self.gcp.buckets().change_policy(&self.bucket, change).await)?;
         let found = accounts.get(&email).await?;

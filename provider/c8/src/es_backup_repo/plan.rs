@@ -34,7 +34,7 @@ pub fn validate(config: &EsBackupRepo, diags: &mut Diagnostics) {
     }
 }
 
-fn fault<'a>(attr: &'a Attr<String>, check: impl Fn(&str) -> Option<&'static str>) -> Option<(&'a str, &'static str)> {
+fn fault(attr: &Attr<String>, check: impl Fn(&str) -> Option<&'static str>) -> Option<(&str, &'static str)> {
     let text = attr.known()?;
     Some((text, check(text)?))
 }
