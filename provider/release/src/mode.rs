@@ -54,7 +54,7 @@ pub enum Peer {
         /// UID of its cluster.
         cluster_uid: String,
         /// The record that lies in it, if one does.
-        record: Option<Record>,
+        record: Option<Box<Record>>,
         /// Whether a broker of it is past its gate.
         started: bool,
     },
@@ -66,7 +66,7 @@ pub fn decide(region: u8, cluster_uid: &str, own_record: Option<&Record>, peer: 
     // a record in this very cluster counts like one of the peer's
     let own = own_record.filter(|record| !record.is_void_in(region, cluster_uid));
     let peers = match peer {
-        Peer::Seen { cluster_uid, record: Some(record), .. } if !record.is_void_in(peer_id, cluster_uid) => Some(record),
+        Peer::Seen { cluster_uid, record: Some(record), .. } if !record.is_void_in(peer_id, cluster_uid) => Some(record.as_ref()),
         _ => None,
     };
     let newest = [own, peers].into_iter().flatten().max_by_key(|record| record.version_order());
@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn seen(record: Option<Record>, started: bool) -> Peer {
-        Peer::Seen { cluster_uid: "zero".into(), record, started }
+        Peer::Seen { cluster_uid: "zero".into(), record: record.map(Box::new), started }
     }
 
     /// Region 1 in cluster `one` is created; its peer is region 0 in cluster `zero`.

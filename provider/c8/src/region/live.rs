@@ -73,7 +73,7 @@ pub async fn peer(client: &C8, place: &Place, namespace: &str, release: &str) ->
         Ok::<_, Error>((record, pods.iter().any(mode::past_gate)))
     };
     match look.await {
-        Ok((record, started)) => Peer::Seen { cluster_uid: alive.uid.clone(), record, started },
+        Ok((record, started)) => Peer::Seen { cluster_uid: alive.uid.clone(), record: record.map(Box::new), started },
         Err(error) => Peer::Silent(error.to_string()),
     }
 }

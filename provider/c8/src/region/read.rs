@@ -189,7 +189,7 @@ async fn discover(model: &mut Region, kubernetes: &Kubernetes, namespace: &str) 
         model.group = Attr::Known(group);
     }
     if let Attr::Known(reference) = &mut model.r#ref {
-        reference.region_id = model.region_id.clone();
+        reference.region_id = model.region_id;
         reference.group = model.group.clone();
         reference.release = Attr::Known(release.clone());
     }
