@@ -89,7 +89,8 @@ impl Applier {
                 if manifest.born_with_replicas.is_some() {
                     self.hand_over_replicas(manifest).await?;
                 }
-                self.server_side_apply(&manifest.key, &self.dressed(manifest, &manifest.content), names::FIELD_MANAGER).await
+                self.server_side_apply(&manifest.key, &self.dressed(manifest, &manifest.content), names::FIELD_MANAGER)
+                    .await
             }
         }
     }
@@ -192,7 +193,10 @@ impl Applier {
         };
         for kind in Inventory::kinds_of(&parent) {
             let Some(api_version) = api_version_of(&kind, manifests) else {
-                tracing::warn!(kind, "the inventory names a kind that this version does not know; nothing of it is pruned");
+                tracing::warn!(
+                    kind,
+                    "the inventory names a kind that this version does not know; nothing of it is pruned"
+                );
                 continue;
             };
             let any = Key {
@@ -254,7 +258,8 @@ pub fn observed(manifest: &Manifest, live: &Value) -> String {
         // somebody else's namespace was there before: it is used as it is
         return digest;
     }
-    let applied = live.pointer("/metadata/annotations").and_then(|annotations| annotations.get(DIGEST)).and_then(Value::as_str);
+    let applied =
+        live.pointer("/metadata/annotations").and_then(|annotations| annotations.get(DIGEST)).and_then(Value::as_str);
     match applied {
         Some(applied) if applied == digest => match drift::differences(&manifest.content, live).first() {
             None => digest,
@@ -271,21 +276,25 @@ fn is_ours(live: &Value) -> bool {
 }
 
 fn owns_replicas(live: &Value, manager: &str) -> bool {
-    live.pointer("/metadata/managedFields").and_then(Value::as_array).into_iter().flatten().any(|entry| {
-        entry["manager"] == manager && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some()
-    })
+    live.pointer("/metadata/managedFields")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .any(|entry| entry["manager"] == manager && entry.pointer("/fieldsV1/f:spec/f:replicas").is_some())
 }
 
 /// The kinds of older charts, beside those of this one.
 fn api_version_of(group_kind: &str, manifests: &[Manifest]) -> Option<String> {
-    manifests.iter().find(|manifest| manifest.key.group_kind() == group_kind).map(|manifest| manifest.key.api_version.clone()).or_else(
-        || match group_kind {
+    manifests
+        .iter()
+        .find(|manifest| manifest.key.group_kind() == group_kind)
+        .map(|manifest| manifest.key.api_version.clone())
+        .or_else(|| match group_kind {
             "ConfigMap" | "Secret" | "Service" | "ServiceAccount" => Some("v1".to_owned()),
             "Deployment.apps" | "StatefulSet.apps" => Some("apps/v1".to_owned()),
             "PodDisruptionBudget.policy" => Some("policy/v1".to_owned()),
             _ => None,
-        },
-    )
+        })
 }
 
 #[cfg(test)]

@@ -141,24 +141,44 @@ impl ReleaseConfig {
             wrong("version", &self.version, &reason);
         }
         if self.cluster_size < 4 || !self.cluster_size.is_multiple_of(names::REGIONS) {
-            wrong("cluster_size", &self.cluster_size, "it must be even and at least 4: half of the brokers run in each region");
+            wrong(
+                "cluster_size",
+                &self.cluster_size,
+                "it must be even and at least 4: half of the brokers run in each region",
+            );
         }
         if self.partition_count == 0 {
             wrong("partition_count", &self.partition_count, "there must be at least one partition");
         }
         if self.replication_factor != 4 {
-            wrong("replication_factor", &self.replication_factor, "it must be 4: two replicas in each region are what makes fail-over possible");
+            wrong(
+                "replication_factor",
+                &self.replication_factor,
+                "it must be 4: two replicas in each region are what makes fail-over possible",
+            );
         }
         for namespace in &self.namespaces {
             if !is_dns_label(namespace, 63) {
-                wrong("topology", namespace, "a namespace has at most 63 lower-case letters, digits and `-`, and begins and ends with a letter or digit");
+                wrong(
+                    "topology",
+                    namespace,
+                    "a namespace has at most 63 lower-case letters, digits and `-`, and begins and ends with a letter or digit",
+                );
             }
         }
         if self.namespaces[0] == self.namespaces[1] {
-            wrong("topology", &self.namespaces[0], "the namespaces of the two regions must differ: names are routed between the clusters by namespace");
+            wrong(
+                "topology",
+                &self.namespaces[0],
+                "the namespaces of the two regions must differ: names are routed between the clusters by namespace",
+            );
         }
         if !is_dns_label(&self.release, 30) || !self.release.starts_with(|c: char| c.is_ascii_lowercase()) {
-            wrong("release", &self.release, "it has at most 30 lower-case letters, digits and `-`, and begins with a letter");
+            wrong(
+                "release",
+                &self.release,
+                "it has at most 30 lower-case letters, digits and `-`, and begins with a letter",
+            );
         }
         for (attribute, value) in [
             ("storage_size", Some(&self.storage_size)),
@@ -176,11 +196,19 @@ impl ReleaseConfig {
             wrong("storage_class", &self.storage_class, "it must be the name of a StorageClass");
         }
         if !is_java_duration(&self.failure_timeout) {
-            wrong("failure_timeout", &self.failure_timeout, "it must be a whole number with a unit, such as `10s` or `800ms`");
+            wrong(
+                "failure_timeout",
+                &self.failure_timeout,
+                "it must be a whole number with a unit, such as `10s` or `800ms`",
+            );
         }
         for (component, image) in &self.images {
             if !IMAGES.iter().any(|(name, _)| name == component) {
-                wrong("images", component, "there are images for `zeebe`, `operate`, `tasklist`, `connectors`, `elasticsearch` and `busybox`");
+                wrong(
+                    "images",
+                    component,
+                    "there are images for `zeebe`, `operate`, `tasklist`, `connectors`, `elasticsearch` and `busybox`",
+                );
             }
             if image.is_empty() || image.contains(char::is_whitespace) {
                 wrong("images", image, "it must be the name of an image");
@@ -213,9 +241,7 @@ fn is_dns_label(text: &str, longest: usize) -> bool {
 fn is_java_duration(text: &str) -> bool {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = &text[digits.len()..];
-    !digits.is_empty()
-        && digits.parse::<u64>().is_ok_and(|amount| amount > 0)
-        && matches!(unit, "ms" | "s" | "m")
+    !digits.is_empty() && digits.parse::<u64>().is_ok_and(|amount| amount > 0) && matches!(unit, "ms" | "s" | "m")
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ fn compare(wanted: &Value, live: &Value, path: &str, found: &mut Vec<String>) {
 }
 
 fn compare_lists(wanted: &[Value], live: &[Value], path: &str, found: &mut Vec<String>) {
-    let merge_key = MERGE_KEYS.into_iter().find(|key| !wanted.is_empty() && wanted.iter().all(|item| item.get(key).is_some()));
+    let merge_key =
+        MERGE_KEYS.into_iter().find(|key| !wanted.is_empty() && wanted.iter().all(|item| item.get(key).is_some()));
     if let Some(merge_key) = merge_key {
         for item in wanted {
             let name = item.get(merge_key);

@@ -79,7 +79,12 @@ impl Inventory {
 
     /// Where the parent is.
     pub fn key(&self) -> Key {
-        Key { api_version: "v1".into(), kind: "ConfigMap".into(), namespace: Some(self.namespace.clone()), name: self.name() }
+        Key {
+            api_version: "v1".into(),
+            kind: "ConfigMap".into(),
+            namespace: Some(self.namespace.clone()),
+            name: self.name(),
+        }
     }
 
     /// Whether a living parent says that the release was once complete.
@@ -102,7 +107,11 @@ impl Inventory {
 
     /// The kinds of what is listed.
     pub fn kinds<'a>(&self, manifests: impl IntoIterator<Item = &'a Manifest>) -> BTreeSet<String> {
-        manifests.into_iter().filter(|manifest| self.lists(manifest)).map(|manifest| manifest.key.group_kind()).collect()
+        manifests
+            .into_iter()
+            .filter(|manifest| self.lists(manifest))
+            .map(|manifest| manifest.key.group_kind())
+            .collect()
     }
 }
 
@@ -141,12 +150,20 @@ mod tests {
         let manifests = render(&config(0), Mode::FirstInstallation).unwrap();
         let listed: Vec<_> = manifests.iter().filter(|m| inventory().lists(m)).map(|m| m.key.to_string()).collect();
         assert!(listed.contains(&"StatefulSet/camunda-ew4/camunda-zeebe".to_owned()));
-        for never in ["Namespace/-/camunda-ew4", "StorageClass/-/ssd", "ConfigMap/camunda-ew4/c8-mode", "Service/camunda-ew4/c8-admit-1"] {
+        for never in [
+            "Namespace/-/camunda-ew4",
+            "StorageClass/-/ssd",
+            "ConfigMap/camunda-ew4/c8-mode",
+            "Service/camunda-ew4/c8-admit-1",
+        ] {
             assert!(!listed.contains(&never.to_owned()), "{never}");
             assert!(manifests.iter().any(|m| m.key.to_string() == never), "{never}");
         }
         let kinds = inventory().kinds(&manifests);
-        assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), ["Deployment.apps", "Service", "StatefulSet.apps"]);
+        assert_eq!(
+            kinds.iter().map(String::as_str).collect::<Vec<_>>(),
+            ["Deployment.apps", "Service", "StatefulSet.apps"]
+        );
         assert!(Inventory::says_installed(&inventory().parent(&kinds, true)));
         assert!(!Inventory::says_installed(&inventory().parent(&kinds, false)));
         assert_eq!(Inventory::kinds_of(&inventory().parent(&kinds, false)), kinds);
@@ -155,8 +172,17 @@ mod tests {
     #[test]
     fn what_vanished_is_pruned_but_never_a_claim() {
         let manifests = render(&config(0), Mode::Normal).unwrap();
-        let member = |kind: &str, name: &str| Key { api_version: "v1".into(), kind: kind.into(), namespace: Some("camunda-ew4".into()), name: name.into() };
-        let members = [member("Service", "c8-here"), member("Service", "old"), member("PersistentVolumeClaim", "data-camunda-zeebe-0")];
+        let member = |kind: &str, name: &str| Key {
+            api_version: "v1".into(),
+            kind: kind.into(),
+            namespace: Some("camunda-ew4".into()),
+            name: name.into(),
+        };
+        let members = [
+            member("Service", "c8-here"),
+            member("Service", "old"),
+            member("PersistentVolumeClaim", "data-camunda-zeebe-0"),
+        ];
         assert_eq!(vanished(&members, &manifests), [member("Service", "old")]);
     }
 }

@@ -89,7 +89,9 @@ impl Manifest {
     /// What is applied when the object does not exist yet.
     pub fn at_birth(&self) -> Value {
         let mut content = self.content.clone();
-        if let (Some(replicas), Some(spec)) = (self.born_with_replicas, content.get_mut("spec").and_then(Value::as_object_mut)) {
+        if let (Some(replicas), Some(spec)) =
+            (self.born_with_replicas, content.get_mut("spec").and_then(Value::as_object_mut))
+        {
             spec.insert("replicas".into(), replicas.into());
         }
         content
@@ -174,7 +176,8 @@ mod tests {
     #[test]
     fn keys_read_well() {
         let manifest = |content| Manifest::new(Owner::Region, content).unwrap().key;
-        let set = manifest(json!({"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"a","namespace":"n"}}));
+        let set =
+            manifest(json!({"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"a","namespace":"n"}}));
         assert_eq!(set.to_string(), "StatefulSet/n/a");
         assert_eq!(set.group_kind(), "StatefulSet.apps");
         let class = manifest(json!({"apiVersion":"v1","kind":"Namespace","metadata":{"name":"n"}}));

@@ -66,13 +66,18 @@ pub fn decide(region: u8, cluster_uid: &str, own_record: Option<&Record>, peer: 
     // a record in this very cluster counts like one of the peer's
     let own = own_record.filter(|record| !record.is_void_in(region, cluster_uid));
     let peers = match peer {
-        Peer::Seen { cluster_uid, record: Some(record), .. } if !record.is_void_in(peer_id, cluster_uid) => Some(record.as_ref()),
+        Peer::Seen { cluster_uid, record: Some(record), .. } if !record.is_void_in(peer_id, cluster_uid) => {
+            Some(record.as_ref())
+        }
         _ => None,
     };
     let newest = [own, peers].into_iter().flatten().max_by_key(|record| record.version_order());
     if let Some(record) = newest {
         return if record.cluster_uid(region) != Some(cluster_uid) {
-            (Mode::Hold, "the record of the installation names another cluster for this region: this one was rebuilt".into())
+            (
+                Mode::Hold,
+                "the record of the installation names another cluster for this region: this one was rebuilt".into(),
+            )
         } else if matches!(record.state, RecordState::Healthy | RecordState::Released) {
             (Mode::Normal, "the record says that this very cluster belongs to a healthy installation".into())
         } else {
@@ -87,13 +92,16 @@ pub fn decide(region: u8, cluster_uid: &str, own_record: Option<&Record>, peer: 
         Peer::Seen { started: true, .. } => {
             (Mode::Hold, "brokers of the peer region run, and no record says that this cluster belongs to them".into())
         }
-        Peer::Silent(why) => (Mode::Hold, format!("the peer region does not answer ({why}), so nobody knows whether its brokers run")),
+        Peer::Silent(why) => {
+            (Mode::Hold, format!("the peer region does not answer ({why}), so nobody knows whether its brokers run"))
+        }
     }
 }
 
 /// Whether the broker in a pod is past its gate.
 pub fn past_gate(pod: &Value) -> bool {
-    let statuses = |field: &str| pod.pointer(&format!("/status/{field}")).and_then(Value::as_array).into_iter().flatten();
+    let statuses =
+        |field: &str| pod.pointer(&format!("/status/{field}")).and_then(Value::as_array).into_iter().flatten();
     let opened = statuses("initContainerStatuses").any(|status| {
         status["name"] == "gate" && status.pointer("/state/terminated/exitCode").and_then(Value::as_i64) == Some(0)
     });
@@ -114,7 +122,12 @@ mod tests {
 
     fn record(state: RecordState, zero: &str, one: &str) -> Option<Record> {
         let lost = (state != RecordState::Healthy).then_some(1);
-        Some(Record { state, lost, cluster_uids: [("0".into(), zero.into()), ("1".into(), one.into())].into(), ..Record::default() })
+        Some(Record {
+            state,
+            lost,
+            cluster_uids: [("0".into(), zero.into()), ("1".into(), one.into())].into(),
+            ..Record::default()
+        })
     }
 
     fn seen(record: Option<Record>, started: bool) -> Peer {
@@ -131,7 +144,11 @@ mod tests {
     #[case::rebuilt_before_fail_over(None, seen(record(RecordState::Healthy, "zero", "old"), true), Mode::Hold)]
     #[case::rebuilt_after_fail_over(None, seen(record(RecordState::FailedOver, "zero", "old"), true), Mode::Hold)]
     #[case::named_but_lost(None, seen(record(RecordState::FailedOver, "zero", "one"), true), Mode::Hold)]
-    #[case::peers_record_is_void(None, seen(record(RecordState::Healthy, "older", "one"), false), Mode::FirstInstallation)]
+    #[case::peers_record_is_void(
+        None,
+        seen(record(RecordState::Healthy, "older", "one"), false),
+        Mode::FirstInstallation
+    )]
     #[case::own_record(record(RecordState::Healthy, "zero", "one"), Peer::Silent("no answer".into()), Mode::Normal)]
     #[case::own_record_peer_gone(record(RecordState::FailedOver, "zero", "one"), Peer::Absent, Mode::Hold)]
     #[case::own_record_is_void(record(RecordState::Healthy, "zero", "old"), Peer::Absent, Mode::FirstInstallation)]

@@ -123,11 +123,8 @@ fn view(config: &ReleaseConfig, mode: Mode) -> Value {
             "readiness_port": readiness_port,
         })
     };
-    let admits: Vec<_> = if mode.admits() {
-        config.peer_broker_ids().into_iter().map(names::admit).collect()
-    } else {
-        Vec::new()
-    };
+    let admits: Vec<_> =
+        if mode.admits() { config.peer_broker_ids().into_iter().map(names::admit).collect() } else { Vec::new() };
     json!({
         "release": config.release,
         "namespace": config.namespace(),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use c8_clients::kubernetes::{
-    DEPLOYMENT, Delete, Error, Kubernetes, NAMESPACE, ObjectRef, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD, Resource, SERVICE,
-    STATEFUL_SET, STORAGE_CLASS,
-};
 use c8_clients::kubernetes::CONFIG_MAP;
+use c8_clients::kubernetes::{
+    DEPLOYMENT, Delete, Error, Kubernetes, NAMESPACE, ObjectRef, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD,
+    Resource, SERVICE, STATEFUL_SET, STORAGE_CLASS,
+};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -68,8 +68,11 @@ impl Teardown {
         let mut volumes = Vec::new();
         for claim in self.kubernetes.list(&PERSISTENT_VOLUME_CLAIM, &self.namespace, "").await? {
             let name = claim.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-            let instance = claim.pointer("/metadata/labels").and_then(|labels| labels.get("app.kubernetes.io/instance"));
-            if instance.and_then(Value::as_str) == Some(&self.release) || name.starts_with(&format!("data-{}-", self.release)) {
+            let instance =
+                claim.pointer("/metadata/labels").and_then(|labels| labels.get("app.kubernetes.io/instance"));
+            if instance.and_then(Value::as_str) == Some(&self.release)
+                || name.starts_with(&format!("data-{}-", self.release))
+            {
                 volumes.extend(claim.pointer("/spec/volumeName").and_then(Value::as_str).map(str::to_owned));
                 claims.push(PERSISTENT_VOLUME_CLAIM.named(&self.namespace, name));
             }
@@ -97,7 +100,9 @@ impl Teardown {
         }
         // somebody else's namespace: remove what is ours in it, one by one
         let inventory = Inventory { release: self.release.clone(), namespace: self.namespace.clone() };
-        for labels in [format!("{PART_OF}={}", inventory.id()), format!("{}={}", names::MANAGED_BY, names::FIELD_MANAGER)] {
+        for labels in
+            [format!("{PART_OF}={}", inventory.id()), format!("{}={}", names::MANAGED_BY, names::FIELD_MANAGER)]
+        {
             for resource in [&SERVICE, &CONFIG_MAP] {
                 self.delete_all(resource, &labels).await?;
             }

@@ -15,9 +15,11 @@ const FOUND: &str = "printf 'Server:\\t\\t10.0.0.10\\nAddress:\\t10.0.0.10:53\\n
 const FOUND_OLD: &str = "printf 'Server:    10.0.0.10\\nAddress 1: 10.0.0.10 kube-dns\\n\\nName:      %s\\nAddress 1: 10.8.1.7 x\\n' \"$1\"; exit 0";
 /// An address for IPv4, no answer for IPv6, and an exit code that says failure.
 const FOUND_HALF: &str = "printf 'Server:\\t\\t10.0.0.10\\nAddress:\\t10.0.0.10:53\\n\\nName:\\t%s\\nAddress: 10.8.1.7\\n\\n*** Can'\"'\"'t find x: No answer\\n' \"$1\"; exit 1";
-const NXDOMAIN: &str = "printf 'Server:\\t\\t10.0.0.10\\nAddress:\\t10.0.0.10:53\\n\\n** server can'\"'\"'t find x: NXDOMAIN\\n'; exit 1";
+const NXDOMAIN: &str =
+    "printf 'Server:\\t\\t10.0.0.10\\nAddress:\\t10.0.0.10:53\\n\\n** server can'\"'\"'t find x: NXDOMAIN\\n'; exit 1";
 /// An old busybox that can't find a name and still says 0.
-const NOTHING_BUT_ZERO: &str = "printf 'Server:\\t\\t10.0.0.10\\nAddress:\\t10.0.0.10:53\\n\\n*** Can'\"'\"'t find x: No answer\\n'; exit 0";
+const NOTHING_BUT_ZERO: &str =
+    "printf 'Server:\\t\\t10.0.0.10\\nAddress:\\t10.0.0.10:53\\n\\n*** Can'\"'\"'t find x: No answer\\n'; exit 0";
 const SILENT: &str = "sleep 60";
 
 struct World {
@@ -39,7 +41,8 @@ impl World {
     fn dns(&self, nslookup: &str) {
         // written beside and moved, so that no half-written script is run
         let (new, path) = (self.root.join("nslookup.new"), self.root.join("bin/nslookup"));
-        fs::write(&new, format!("#!/bin/sh\necho \"$1\" >>'{}'\n{nslookup}\n", self.root.join("asked").display())).unwrap();
+        fs::write(&new, format!("#!/bin/sh\necho \"$1\" >>'{}'\n{nslookup}\n", self.root.join("asked").display()))
+            .unwrap();
         fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
         fs::rename(new, path).unwrap();
     }

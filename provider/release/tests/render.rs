@@ -54,7 +54,11 @@ fn golden() {
 fn a_mode_changes_only_what_fail_over_switches() {
     let modes = [Mode::FirstInstallation, Mode::Normal, Mode::Hold].map(|mode| render(&config(0), mode).unwrap());
     let owned = |manifests: &[Manifest]| {
-        manifests.iter().filter(|m| m.owner == Owner::Region).map(|m| (m.key.to_string(), m.content.clone())).collect::<Vec<_>>()
+        manifests
+            .iter()
+            .filter(|m| m.owner == Owner::Region)
+            .map(|m| (m.key.to_string(), m.content.clone()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(owned(&modes[0]), owned(&modes[1]));
     assert_eq!(owned(&modes[1]), owned(&modes[2]));
@@ -62,7 +66,9 @@ fn a_mode_changes_only_what_fail_over_switches() {
     assert!(!objects.keys().any(|key| key.contains("c8-mode") || key.contains("c8-admit")));
     for manifest in &modes[2] {
         if manifest.key.kind == "Deployment" {
-            assert!(manifest.content.pointer("/spec/replicas").is_none() || manifest.key.name == "camunda-zeebe-gateway");
+            assert!(
+                manifest.content.pointer("/spec/replicas").is_none() || manifest.key.name == "camunda-zeebe-gateway"
+            );
         }
     }
 }
@@ -103,7 +109,10 @@ fn both_regions_mean_the_same_store_by_an_exporter_id() {
         let gateway = container(&gateway, "containers", "zeebe-gateway").clone();
         assert_eq!(env(&zeebe, "C8_REGION_ID"), region.to_string());
         // members with other compression or another cluster name can't talk
-        assert_eq!(env(&zeebe, "ZEEBE_BROKER_CLUSTER_MESSAGECOMPRESSION"), env(&gateway, "ZEEBE_GATEWAY_CLUSTER_MESSAGECOMPRESSION"));
+        assert_eq!(
+            env(&zeebe, "ZEEBE_BROKER_CLUSTER_MESSAGECOMPRESSION"),
+            env(&gateway, "ZEEBE_GATEWAY_CLUSTER_MESSAGECOMPRESSION")
+        );
         assert_eq!(env(&zeebe, "ZEEBE_BROKER_CLUSTER_CLUSTERNAME"), env(&gateway, "ZEEBE_GATEWAY_CLUSTER_CLUSTERNAME"));
         assert_eq!(
             env(&zeebe, "ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS"),
@@ -112,8 +121,14 @@ fn both_regions_mean_the_same_store_by_an_exporter_id() {
         zeebe
     });
     for (name, value) in [
-        ("ZEEBE_BROKER_EXPORTERS_ELASTICSEARCHREGION0_ARGS_URL", "http://camunda-elasticsearch-master-hl.camunda-ew4.svc.cluster.local:9200"),
-        ("ZEEBE_BROKER_EXPORTERS_ELASTICSEARCHREGION1_ARGS_URL", "http://camunda-elasticsearch-master-hl.camunda-ew1.svc.cluster.local:9200"),
+        (
+            "ZEEBE_BROKER_EXPORTERS_ELASTICSEARCHREGION0_ARGS_URL",
+            "http://camunda-elasticsearch-master-hl.camunda-ew4.svc.cluster.local:9200",
+        ),
+        (
+            "ZEEBE_BROKER_EXPORTERS_ELASTICSEARCHREGION1_ARGS_URL",
+            "http://camunda-elasticsearch-master-hl.camunda-ew1.svc.cluster.local:9200",
+        ),
         ("ZEEBE_BROKER_EXPORTERS_ELASTICSEARCHREGION0_CLASSNAME", "io.camunda.zeebe.exporter.ElasticsearchExporter"),
         ("ZEEBE_BROKER_CLUSTER_CLUSTERSIZE", "8"),
         ("ZEEBE_BROKER_CLUSTER_MEMBERSHIP_FAILURETIMEOUT", "10s"),
@@ -131,7 +146,8 @@ fn every_broker_has_a_gate_on_its_own_disk() {
     assert_eq!(brokers["spec"]["podManagementPolicy"], "Parallel");
     let gate = container(brokers, "initContainers", "gate");
     assert_eq!(env(gate, "C8_PEER_NAMESPACE"), "camunda-ew4");
-    let mounts: Vec<_> = gate["volumeMounts"].as_array().unwrap().iter().map(|mount| (&mount["name"], &mount["mountPath"])).collect();
+    let mounts: Vec<_> =
+        gate["volumeMounts"].as_array().unwrap().iter().map(|mount| (&mount["name"], &mount["mountPath"])).collect();
     assert_eq!(mounts, [(&json!("data"), &json!("/data")), (&json!("c8-mode"), &json!("/etc/c8-mode"))]);
     assert_eq!(gate["command"][2], c8_release::gate::SCRIPT);
     // Kubernetes replaces $(NAME) of a variable that exists, and $$ by $
@@ -162,7 +178,8 @@ fn a_storage_class_of_the_users_own_is_used_and_not_made() {
 #[test]
 fn the_node_id_comes_from_ordinal_and_region() {
     let dir = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let script = c8_release::gate::START.replace("exec /usr/local/zeebe/bin/broker", "echo \"$ZEEBE_BROKER_CLUSTER_NODEID\"");
+    let script =
+        c8_release::gate::START.replace("exec /usr/local/zeebe/bin/broker", "echo \"$ZEEBE_BROKER_CLUSTER_NODEID\"");
     let output = std::process::Command::new("sh")
         .args(["-c", &script])
         .current_dir(dir)

@@ -46,11 +46,16 @@ pub async fn create(ctx: &Context<C8>, apply: Apply<RegionResource>) -> Result<(
     let alive = match cluster::answers(&ctx.client, &place, &wait).await {
         Ok(alive) => alive,
         Err(why) if ours => {
-            ctx.warn(INCOMPLETE, format!("The GKE cluster of {} exists, but does not answer: {why}. Apply again.", setup.title()));
+            ctx.warn(
+                INCOMPLETE,
+                format!("The GKE cluster of {} exists, but does not answer: {why}. Apply again.", setup.title()),
+            );
             model.phase = Attr::Known(phase::PROVISIONING.to_owned());
             return Ok((model, Observation::default()));
         }
-        Err(why) => return Err(Fault::new("Region can't be created", format!("The cluster {place} is not usable: {why}."))),
+        Err(why) => {
+            return Err(Fault::new("Region can't be created", format!("The cluster {place} is not usable: {why}.")));
+        }
     };
     let applier = Applier::new(alive.kubernetes.clone(), &setup.release);
     if applier.is_installed().await.unwrap_or(false) {
@@ -83,7 +88,9 @@ pub async fn update(ctx: &Context<C8>, apply: Apply<RegionResource>) -> Result<(
     {
         return Err(Fault::new(
             "Region lies elsewhere",
-            format!("The state knows {before}, and the configuration says {now}. Is the provider's `project` another one?"),
+            format!(
+                "The state knows {before}, and the configuration says {now}. Is the provider's `project` another one?"
+            ),
         ));
     }
     fill(&mut model, &setup, ctx.client.project());
@@ -118,7 +125,10 @@ pub async fn update(ctx: &Context<C8>, apply: Apply<RegionResource>) -> Result<(
             model.objects = Attr::Known(objects);
         }
         apply.save.save(model, seen);
-        return Err(Fault::new(INCOMPLETE, format!("{}: {why}. What is done stays done; apply again.", capital(&setup.title()))));
+        return Err(Fault::new(
+            INCOMPLETE,
+            format!("{}: {why}. What is done stays done; apply again.", capital(&setup.title())),
+        ));
     }
     if model.phase.is_unknown() {
         model.phase = Attr::Known(installed.phase.to_owned());
@@ -141,7 +151,10 @@ fn out_of_reach(
         Reach::Silent(silent) => silent.why.as_str(),
         _ => why,
     };
-    ctx.warn("Change postponed", format!("{} does not answer: {why}. The change is left until it does.", capital(&setup.title())));
+    ctx.warn(
+        "Change postponed",
+        format!("{} does not answer: {why}. The change is left until it does.", capital(&setup.title())),
+    );
     if model.phase.is_unknown() {
         model.phase = Attr::Known(phase::UNREACHABLE.to_owned());
     }
@@ -210,14 +223,15 @@ fn fill_unknown(model: &mut Region, prior: &Region) {
 fn kept(model: &Region, setup: &Setup) -> BTreeSet<String> {
     let wanted = setup.objects();
     let planned = model.objects.known().into_iter().flatten();
-    planned
-        .filter(|(key, digest)| wanted.get(*key) != digest.known())
-        .map(|(key, _)| key.clone())
-        .collect()
+    planned.filter(|(key, digest)| wanted.get(*key) != digest.known()).map(|(key, _)| key.clone()).collect()
 }
 
 /// What is there after an installation: what was applied, or a look if it stopped on the way.
-async fn objects(setup: &Setup, alive: &Alive, installed: &Installed) -> Attr<std::collections::BTreeMap<String, Attr<String>>> {
+async fn objects(
+    setup: &Setup,
+    alive: &Alive,
+    installed: &Installed,
+) -> Attr<std::collections::BTreeMap<String, Attr<String>>> {
     let Ok(manifests) = render(&setup.release, Mode::Normal) else { return known(Default::default()) };
     if installed.stopped.is_none() {
         return known(setup.objects());
@@ -235,6 +249,9 @@ fn tell(ctx: &Context<C8>, setup: &Setup, installed: &Installed) {
         );
     }
     if let Some(why) = &installed.stopped {
-        ctx.warn(INCOMPLETE, format!("{} exists, but is not complete: {why}. Apply again to go on.", capital(&setup.title())));
+        ctx.warn(
+            INCOMPLETE,
+            format!("{} exists, but is not complete: {why}. Apply again to go on.", capital(&setup.title())),
+        );
     }
 }

@@ -33,12 +33,19 @@ pub async fn provision(client: &C8, setup: &Setup, block: &Cluster, place: &Plac
             }
             Some(found) if found.owner() == Some(&setup.group) => {
                 tracing::info!(%place, "adopting the cluster of an interrupted create");
-                return clusters.usable(project, location, name, wait).await.map(drop).map_err(|error| failed(place, &error));
+                return clusters
+                    .usable(project, location, name, wait)
+                    .await
+                    .map(drop)
+                    .map_err(|error| failed(place, &error));
             }
             Some(found) => return Err(foreign(setup, place, found.owner())),
         }
     }
-    Err(Fault::new("GKE cluster can't be created", format!("{place} keeps appearing and vanishing: somebody else creates or deletes it.")))
+    Err(Fault::new(
+        "GKE cluster can't be created",
+        format!("{place} keeps appearing and vanishing: somebody else creates or deletes it."),
+    ))
 }
 
 async fn create(
@@ -48,7 +55,8 @@ async fn create(
     (project, location, name): (&str, &str, &str),
     wait: &Wait,
 ) -> Result<(), Error> {
-    let count = |attr: &Attr<i64>, default: i32| attr.known().and_then(|count| i32::try_from(*count).ok()).unwrap_or(default);
+    let count =
+        |attr: &Attr<i64>, default: i32| attr.known().and_then(|count| i32::try_from(*count).ok()).unwrap_or(default);
     let new = NewCluster {
         project: project.to_owned(),
         location: location.to_owned(),

@@ -79,7 +79,13 @@ pub async fn delete(ctx: &Context<C8>, delete: Delete<RegionResource>) -> Result
         Reach::Alive(alive) => {
             let release = Teardown::new(alive.kubernetes.clone(), &target.release, &target.namespace, half(ctx));
             let left = release.run().await.map_err(|error| {
-                Fault::new("Region can't be deleted", format!("{}: {error}. What is gone is gone; destroy again.", super::setup::capital(&target.title())))
+                Fault::new(
+                    "Region can't be deleted",
+                    format!(
+                        "{}: {error}. What is gone is gone; destroy again.",
+                        super::setup::capital(&target.title())
+                    ),
+                )
             })?;
             if !left.objects.is_empty() {
                 ctx.warn("Something is left", format!("Not gone in time: {}.", left.objects.join(", ")));
@@ -117,7 +123,9 @@ pub async fn delete(ctx: &Context<C8>, delete: Delete<RegionResource>) -> Result
             ),
         );
     }
-    if let Some(record) = record.filter(|record| record.state == RecordState::Released && record.lost != Some(target.region_id)) {
+    if let Some(record) =
+        record.filter(|record| record.state == RecordState::Released && record.lost != Some(target.region_id))
+    {
         remove_rules(ctx, &target, &record).await;
     }
     Ok(())
@@ -147,11 +155,18 @@ fn half(ctx: &Context<C8>) -> tokio::time::Instant {
 }
 
 /// The newest record that is not void where it lies. It lies in both regions as a rule.
-async fn newest_record(target: &Target, own: &Reach, peer: Option<&Reach>, peer_namespace: Option<&String>) -> Option<Record> {
+async fn newest_record(
+    target: &Target,
+    own: &Reach,
+    peer: Option<&Reach>,
+    peer_namespace: Option<&String>,
+) -> Option<Record> {
     let mut found = Vec::new();
     let places = [
         own.alive().map(|alive| (alive, target.region_id, &target.namespace)),
-        peer.and_then(Reach::alive).zip(peer_namespace).map(|(alive, namespace)| (alive, u8::from(target.region_id == 0), namespace)),
+        peer.and_then(Reach::alive)
+            .zip(peer_namespace)
+            .map(|(alive, namespace)| (alive, u8::from(target.region_id == 0), namespace)),
     ];
     for (alive, region_id, namespace) in places.into_iter().flatten() {
         if let Ok(Some(record)) = live::record(&alive.kubernetes, namespace).await
@@ -174,7 +189,10 @@ async fn delete_cluster(ctx: &Context<C8>, target: &Target) -> Result<(), Fault>
     if found.owner() != target.group.as_deref() {
         ctx.warn(
             "GKE cluster stays",
-            format!("{} does not carry the label of this installation, so it was not created by the provider, and stays.", target.place),
+            format!(
+                "{} does not carry the label of this installation, so it was not created by the provider, and stays.",
+                target.place
+            ),
         );
         return Ok(());
     }
@@ -182,7 +200,8 @@ async fn delete_cluster(ctx: &Context<C8>, target: &Target) -> Result<(), Fault>
         // another operation may still run on it
         let outcome = loop {
             match clusters.delete(project, location, name).await {
-                Err(gcp::Error::Conflict { .. }) if wait.pause(std::time::Duration::from_millis(500)).await.is_ok() => {}
+                Err(gcp::Error::Conflict { .. }) if wait.pause(std::time::Duration::from_millis(500)).await.is_ok() => {
+                }
                 outcome => break outcome,
             }
         };

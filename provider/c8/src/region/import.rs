@@ -12,11 +12,9 @@ pub fn import(id: &str) -> Result<Region, Fault> {
     let parts: Vec<&str> = id.split('/').collect();
     let reference = match parts.as_slice() {
         parts if parts.iter().any(|part| part.is_empty()) => None,
-        ["kubeconfig", context, namespace] => Some(RegionRef {
-            kubeconfig_context: text(context),
-            namespace: text(namespace),
-            ..RegionRef::default()
-        }),
+        ["kubeconfig", context, namespace] => {
+            Some(RegionRef { kubeconfig_context: text(context), namespace: text(namespace), ..RegionRef::default() })
+        }
         [project, location, cluster, namespace] => Some(RegionRef {
             project: text(project),
             location: text(location),

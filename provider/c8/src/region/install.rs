@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use c8_clients::{Wait, kubernetes::{Error, Kubernetes}};
+use c8_clients::{
+    Wait,
+    kubernetes::{Error, Kubernetes},
+};
 use c8_release::{Mode, apply::Applier, mode, render};
 use terraform_plugin::Context;
 
@@ -23,7 +26,13 @@ pub struct Installed {
 }
 
 /// Applies the release, but for what is in `keep`, and waits for the search store. Safe to repeat.
-pub async fn install(ctx: &Context<C8>, setup: &Setup, alive: &Alive, keep: &BTreeSet<String>, wait: &Wait) -> Installed {
+pub async fn install(
+    ctx: &Context<C8>,
+    setup: &Setup,
+    alive: &Alive,
+    keep: &BTreeSet<String>,
+    wait: &Wait,
+) -> Installed {
     let mut held = None;
     let stopped = |why: String, held: Option<String>| Installed { phase: phase::INSTALLING, stopped: Some(why), held };
     let work = async {

@@ -19,7 +19,9 @@ pub async fn record(kubernetes: &Kubernetes, namespace: &str) -> Result<Option<R
     let Some(text) = data[record::KEY].as_str() else { return Ok(None) };
     match Record::parse(text) {
         Ok(record) => Ok(Some(record)),
-        Err(error) => Err(Error::Config { message: format!("the record in ConfigMap {namespace}/{} can't be read: {error}", record::NAME) }),
+        Err(error) => Err(Error::Config {
+            message: format!("the record in ConfigMap {namespace}/{} can't be read: {error}", record::NAME),
+        }),
     }
 }
 
@@ -86,7 +88,8 @@ pub async fn missed_by(kubernetes: &Kubernetes, namespace: &str, release: &str, 
     {
         return Some(format!("the record of the installation calls it lost (epoch {})", record.epoch));
     }
-    let answer = kubernetes.call_service(namespace, &names::gateway(release), 8080, &Call::get("/v2/topology")).await.ok()?;
+    let answer =
+        kubernetes.call_service(namespace, &names::gateway(release), 8080, &Call::get("/v2/topology")).await.ok()?;
     missing_in(&answer.json().ok()?, region_id)
 }
 

@@ -105,7 +105,11 @@ fn plan_update(change: &mut Change<RegionResource>, setup: &Setup, prior: &Regio
 fn spare_the_survivor(change: &mut Change<RegionResource>, prior: &Region, prior_phase: &str, setup: Setup) -> Setup {
     let peer_in_trouble = change.observation.as_ref().is_some_and(|seen| seen.peer_in_trouble);
     let Ok(before) = Setup::of(prior) else { return setup };
-    if !peer_in_trouble || !phase::is_running(prior_phase) || moved(&before.own, &setup.own) || !must_not_change(&before, &setup) {
+    if !peer_in_trouble
+        || !phase::is_running(prior_phase)
+        || moved(&before.own, &setup.own)
+        || !must_not_change(&before, &setup)
+    {
         return setup;
     }
     let mut postponed = false;

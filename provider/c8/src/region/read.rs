@@ -21,7 +21,11 @@ use crate::provider::{Alive, C8, Reach};
 const OUT_OF_REACH: &str = "Region is unreachable";
 
 /// Looks at the region.
-pub async fn read(ctx: &Context<C8>, prior: Region, seen_before: Option<Observation>) -> Result<Option<(Region, Observation)>, Fault> {
+pub async fn read(
+    ctx: &Context<C8>,
+    prior: Region,
+    seen_before: Option<Observation>,
+) -> Result<Option<(Region, Observation)>, Fault> {
     let project = ctx.client.project();
     let Some(reference) = prior.r#ref.known() else { return Ok(Some((prior, seen_before.unwrap_or_default()))) };
     let Ok(place) = reference.place(project) else { return Ok(Some((prior, seen_before.unwrap_or_default()))) };
@@ -50,7 +54,8 @@ pub async fn read(ctx: &Context<C8>, prior: Region, seen_before: Option<Observat
             }
         }
         Reach::Alive(alive) => {
-            let why = format!("its cluster is another one (UID {} instead of {})", alive.uid, meant.unwrap_or_default());
+            let why =
+                format!("its cluster is another one (UID {} instead of {})", alive.uid, meant.unwrap_or_default());
             Ok(Some((lose(ctx, prior, &why, Some("it was rebuilt outside of Terraform")), seen)))
         }
         Reach::Absent if imported => Ok(None),
@@ -96,7 +101,8 @@ async fn evidence(prior: &Region, peer: Option<&Reach>) -> Option<String> {
     let alive = peer?.alive()?;
     let region_id = u8::try_from(*prior.region_id.known()?).ok()?;
     let namespace = peer_entry(prior)?.namespace.known()?;
-    let release = prior.r#ref.known().and_then(|reference| reference.release.known()).map_or(DEFAULT_RELEASE, String::as_str);
+    let release =
+        prior.r#ref.known().and_then(|reference| reference.release.known()).map_or(DEFAULT_RELEASE, String::as_str);
     live::missed_by(&alive.kubernetes, namespace, release, region_id).await
 }
 
@@ -175,8 +181,10 @@ async fn discover(model: &mut Region, kubernetes: &Kubernetes, namespace: &str) 
     let brokers = kubernetes.list(&STATEFUL_SET, namespace, "app.kubernetes.io/component=zeebe-broker").await?;
     let text = |object: &Value, pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let set = brokers.first().cloned().unwrap_or_default();
-    let release = text(&set, "/spec/template/metadata/labels/app.kubernetes.io~1instance").unwrap_or_else(|| DEFAULT_RELEASE.into());
-    let containers = set.pointer("/spec/template/spec/initContainers").and_then(Value::as_array).cloned().unwrap_or_default();
+    let release = text(&set, "/spec/template/metadata/labels/app.kubernetes.io~1instance")
+        .unwrap_or_else(|| DEFAULT_RELEASE.into());
+    let containers =
+        set.pointer("/spec/template/spec/initContainers").and_then(Value::as_array).cloned().unwrap_or_default();
     let env = containers.iter().filter_map(|container| container["env"].as_array()).flatten();
     let region_id = env
         .filter(|entry| entry["name"] == "C8_REGION_ID")
@@ -225,7 +233,8 @@ async fn disks(kubernetes: &Kubernetes, namespace: &str) -> Result<Vec<String>, 
         .iter()
         .filter(|volume| volume.pointer("/spec/claimRef/namespace").and_then(Value::as_str) == Some(namespace))
         .filter_map(|volume| {
-            let handle = volume.pointer("/spec/csi/volumeHandle").or_else(|| volume.pointer("/spec/gcePersistentDisk/pdName"));
+            let handle =
+                volume.pointer("/spec/csi/volumeHandle").or_else(|| volume.pointer("/spec/gcePersistentDisk/pdName"));
             handle.or_else(|| volume.pointer("/metadata/name")).and_then(Value::as_str).map(str::to_owned)
         })
         .collect();

@@ -98,7 +98,11 @@ impl Setup {
             }
             match entry.place(Some("project")) {
                 Ok(_) | Err(PlaceError::Unknown) => {}
-                Err(error) => diags.error(at, "Region names no cluster", format!("This entry of `topology` is not usable: {error}.")),
+                Err(error) => diags.error(
+                    at,
+                    "Region names no cluster",
+                    format!("This entry of `topology` is not usable: {error}."),
+                ),
             }
         }
         if diags.has_errors() {
@@ -156,7 +160,9 @@ impl Setup {
     pub fn known(model: &Region) -> Result<Self, Fault> {
         Self::of(model).map_err(|error| match error {
             SetupError::Invalid(diags) => diags.into(),
-            SetupError::Unknown => Fault::new("Region is not known", "Something that the region is made of is not known at apply."),
+            SetupError::Unknown => {
+                Fault::new("Region is not known", "Something that the region is made of is not known at apply.")
+            }
         })
     }
 
@@ -224,7 +230,12 @@ pub fn title(region_id: u8, namespace: &str) -> String {
     format!("region {region_id} ({namespace})")
 }
 
-fn release(camunda: &Camunda, group: &str, region_id: u8, namespaces: [String; 2]) -> Result<ReleaseConfig, SetupError> {
+fn release(
+    camunda: &Camunda,
+    group: &str,
+    region_id: u8,
+    namespaces: [String; 2],
+) -> Result<ReleaseConfig, SetupError> {
     let mut images = BTreeMap::new();
     match &camunda.images {
         Attr::Unknown => return Err(SetupError::Unknown),
@@ -277,7 +288,11 @@ fn check_cluster(cluster: &c8_schemas::Cluster, own: &TopologyEntry, diags: &mut
     if let Some(size) = cluster.disk_size_gb.known()
         && !(10..=65_536).contains(size)
     {
-        diags.error(at.attr("disk_size_gb"), "Invalid disk size", format!("{size} is not a disk size. Allowed: 10 to 65536 GiB."));
+        diags.error(
+            at.attr("disk_size_gb"),
+            "Invalid disk size",
+            format!("{size} is not a disk size. Allowed: 10 to 65536 GiB."),
+        );
     }
     if let (Attr::Known(entry), Attr::Known(block)) = (&own.network, &cluster.network)
         && entry != block
