@@ -2,7 +2,8 @@
 
 use crate::project::Project;
 use crate::world::World;
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
+use serde_json::Value;
 
 /// A sandbox and the example configuration for it.
 pub struct Installation {
@@ -14,6 +15,9 @@ pub struct Installation {
 
 /// Names of the clusters in the example, by region.
 pub const CLUSTERS: [&str; 2] = ["camunda-zero", "camunda-one"];
+
+/// Brokers in both regions together.
+const BROKERS: usize = 4;
 
 impl Installation {
     /// The configuration, not applied yet: four brokers, four partitions.
@@ -61,7 +65,7 @@ impl Installation {
             ("project", "\"sandbox\""),
             ("backup_bucket", "\"camunda-backup-test\""),
             ("keep_backups", "false"),
-            ("cluster_size", "4"),
+            ("cluster_size", &BROKERS.to_string()),
             ("partition_count", "4"),
             ("failure_timeout", "\"1s\""),
             ("failover_active", if active { "true" } else { "false" }),
@@ -74,14 +78,16 @@ impl Installation {
     /// It does not.
     pub async fn lose(&self, region: usize) -> Result<()> {
         self.world.lose(CLUSTERS[region], "crash").await?;
-        // nothing can be started any more once the loss is felt
         for _ in 0..100 {
-            if self.world.workload(1).await?["acknowledged"] == 0 {
+            let status = self.world.get("/status").await?;
+            let gateways = status["gateways"].as_array().cloned().unwrap_or_default();
+            let brokers = |gateway: &Value| gateway["topology"]["brokers"].as_array().map_or(0, Vec::len);
+            if !gateways.is_empty() && gateways.iter().all(|gateway| brokers(gateway) <= BROKERS / 2) {
                 return Ok(());
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
-        anyhow::bail!("half of the brokers are gone and instances are still started")
+        bail!("the brokers of {} are gone, and the topology still shows them", CLUSTERS[region])
     }
 
     /// Starts instances; all must be acknowledged.

@@ -62,6 +62,13 @@ pub fn describe(world: &World) -> Value {
                 "configuration": version, "partitions": engine.partitions_json(pod)})
         })
         .collect();
+    let gateways: Vec<Value> = engine
+        .gateways
+        .iter()
+        .map(|(pod, gateway)| {
+            json!({"namespace": gateway.node.namespace, "pod": gateway.node.pod, "ready": engine.is_ready(pod), "topology": engine.topology(pod)})
+        })
+        .collect();
     let stores: Vec<Value> = world
         .stores
         .nodes
@@ -77,7 +84,7 @@ pub fn describe(world: &World) -> Value {
         .values()
         .map(|process| json!({"namespace": process.namespace, "pod": process.pod, "stage": format!("{:?}", process.stage), "waitingFor": process.waiting_for}))
         .collect();
-    json!({"tickMicros": u64::try_from(world.last_tick.as_micros()).unwrap_or(u64::MAX), "clusters": clusters, "brokers": brokers, "stores": stores, "pods": pods, "violations": engine.violations.found,
+    json!({"tickMicros": u64::try_from(world.last_tick.as_micros()).unwrap_or(u64::MAX), "clusters": clusters, "brokers": brokers, "gateways": gateways, "stores": stores, "pods": pods, "violations": engine.violations.found,
         "membership": engine.brokers.values().filter_map(|broker| engine.config_of(broker)).max_by_key(|config| config.version).map(|config| config.json())})
 }
 

@@ -110,9 +110,11 @@ pub async fn run(shared: &Shared, workload: &Workload) -> Report {
     report
 }
 
-/// Gateways that a client can reach: those that run, one after the other.
+/// Gateways to which a load balancer sends clients: those that are ready; all that run if none is.
 fn gateways(shared: &Shared) -> Vec<String> {
-    shared.lock().zeebe.gateways.keys().cloned().collect()
+    let engine = &shared.lock().zeebe;
+    let ready: Vec<String> = engine.gateways.keys().filter(|pod| engine.is_ready(pod)).cloned().collect();
+    if ready.is_empty() { engine.gateways.keys().cloned().collect() } else { ready }
 }
 
 async fn call(shared: &Shared, commands: Vec<(String, Command)>, timeout_ms: u64) -> Vec<(String, Answer)> {
