@@ -101,7 +101,7 @@ async fn break_glass() -> Result<()> {
     let night = Project::example("break-glass", &it.world)?;
     night.variables(&[("project", "\"sandbox\"")])?;
     let plan = night.plan(&["-out=night.tfplan"]).await?.exits(2)?;
-    plan.says("will be imported")?.says("force-remove brokers")?.says(CLUSTERS[1])?;
+    plan.says("1 to import")?.says("force-remove brokers")?.says(CLUSTERS[1])?;
     let changes = night.changes("night.tfplan").await?;
     ensure!(changes == [("c8_failover.this".to_owned(), "update".to_owned())], "{changes:?}");
     night.apply(&["night.tfplan"]).await?.ok()?;
