@@ -1,4 +1,5 @@
-//! The smallest provider that shows everything: a note kept in a file, and a data source that counts notes.
+//! The smallest provider that shows everything: a note kept in a file, a data source that counts notes, and a function
+//! that makes names of them.
 //!
 //! ```hcl
 //! provider "tiny" {
@@ -23,7 +24,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use terraform_plugin::{
-    Apply, Attr, Change, Context, DataSource, Delete, Diagnostics, Fault, Model, Path, Provider, Resource, Server,
+    Apply, Attr, Change, Context, DataSource, Delete, Diagnostics, Fault, Function, FunctionFault, Model, Object, Path,
+    Provider, Resource, Server,
 };
 
 /// A provider of notes.
@@ -240,6 +242,34 @@ impl DataSource for CountSource {
     }
 }
 
+#[derive(Clone, Debug, PartialEq, Object)]
+struct NameParts {
+    /// How the name begins; null for nothing.
+    #[tf(optional)]
+    prefix: Attr<String>,
+    /// The words of the name.
+    words: Attr<Vec<String>>,
+}
+
+struct NoteName;
+
+impl Function for NoteName {
+    type Arguments = NameParts;
+    type Output = String;
+
+    const NAME: &'static str = "note_name";
+    const SUMMARY: &'static str = "Makes the name of a note of words.";
+    const VARIADIC: bool = true;
+
+    fn call(&self, arguments: NameParts) -> Result<String, FunctionFault> {
+        let words = arguments.words.into_known().unwrap_or_default();
+        if let Some(index) = words.iter().position(|word| word.contains('/')) {
+            return Err(FunctionFault::at(Path::from("words").index(index), "a word can't have a `/` in it"));
+        }
+        Ok(arguments.prefix.into_known().into_iter().chain(words).collect::<Vec<_>>().join("-"))
+    }
+}
+
 fn known(attribute: &Attr<String>) -> &str {
     attribute.known().map_or("", String::as_str)
 }
@@ -269,6 +299,7 @@ pub(crate) fn server() -> Server<Tiny> {
     Server::new("registry.terraform.io/acme/tiny", env!("CARGO_PKG_VERSION"), Tiny)
         .resource(NoteResource)
         .data_source(CountSource)
+        .function(NoteName)
         .grace(Duration::from_secs(2))
 }
 

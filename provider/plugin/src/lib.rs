@@ -49,12 +49,13 @@ mod wire;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Fault, Severity};
 pub use resource::{
-    Apply, Change, Context, DataSource, Delete, Provider, Resource, Saver, format_duration, parse_duration,
+    Apply, Change, Context, DataSource, Delete, Function, FunctionFault, Parameter, Provider, Resource, Saver, Signature,
+    format_duration, parse_duration,
 };
 pub use schema::Schema;
 pub use server::{ProviderSchemas, Server};
 pub use terraform_plugin_derive::{Model, Object};
-pub use value::{Attr, CodecError, Model, Number, ObjectType, Path, Type, Typed, Value, ValueError};
+pub use value::{Attr, CodecError, Model, Number, ObjectType, Path, Secret, Type, Typed, Value, ValueError};
 // for tests that play Terraform
 #[doc(hidden)]
 pub use wire::proto;

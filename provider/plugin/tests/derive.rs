@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use terraform_plugin::schema::{self, Nesting, Validator};
 use terraform_plugin::value::{Path, msgpack};
-use terraform_plugin::{Attr, Model, Number, Object, Type, Typed, Value};
+use terraform_plugin::{Attr, Model, Number, Object, Secret, Type, Typed, Value};
 
 /// A bucket for snapshots.
 ///
@@ -25,7 +25,7 @@ struct Bucket {
     copies: Attr<i64>,
     /// A password.
     #[tf(optional, sensitive)]
-    password: Attr<String>,
+    password: Attr<Secret<String>>,
     /// Kind of bucket.
     #[tf(optional, name = "type")]
     kind: Attr<String>,
@@ -232,6 +232,74 @@ fn typed_edges() {
     assert_eq!(i64::decode(&Value::Null, &path).unwrap_err().to_string(), "x: expected a number, found null");
     // Terraform compares text in normal form C
     assert_eq!("e\u{301}".to_owned().encode(), Value::String("\u{e9}".into()));
+}
+
+/// What has secrets in all places.
+#[derive(Clone, Debug, Default, PartialEq, Model)]
+struct Vault {
+    /// One.
+    #[tf(optional)]
+    one: Attr<Secret<String>>,
+    /// Many.
+    #[tf(optional)]
+    many: Attr<Vec<Attr<Secret<String>>>>,
+    /// By name.
+    #[tf(optional)]
+    named: Attr<BTreeMap<String, Secret<i64>>>,
+    /// In an object.
+    #[tf(optional)]
+    object: Attr<Login>,
+    /// In a block.
+    #[tf(block)]
+    block: Option<Inner>,
+    /// Nothing secret.
+    #[tf(optional)]
+    open: Attr<String>,
+}
+
+/// A login.
+#[derive(Clone, Debug, Default, PartialEq, Object)]
+struct Login {
+    /// Who.
+    user: Attr<String>,
+    /// The password.
+    password: Attr<Secret<String>>,
+}
+
+/// A block.
+#[derive(Clone, Debug, Default, PartialEq, Model)]
+struct Inner {
+    /// Deep.
+    #[tf(required)]
+    deep: Attr<Secret<String>>,
+}
+
+#[test]
+fn secrets_are_sensitive_and_never_printed() {
+    let block = Vault::block();
+    assert_eq!(block.problems(), [""; 0]);
+    for attribute in &block.attributes {
+        assert_eq!(attribute.sensitive, attribute.name != "open", "{}", attribute.name);
+    }
+    assert!(block.block("block").unwrap().block.attribute("deep").unwrap().sensitive);
+
+    let vault = Vault {
+        one: "hunter2".into(),
+        many: vec!["hunter2".into(), Attr::Unknown].into(),
+        named: BTreeMap::from([("a".to_owned(), Secret::new(73_313))]).into(),
+        object: Login { user: "me".into(), password: "hunter2".into() }.into(),
+        block: Some(Inner { deep: "hunter2".into() }),
+        open: "seen".into(),
+    };
+    assert_eq!(Vault::decode(&vault.encode()).unwrap(), vault);
+    let one = vault.one.known().unwrap();
+    assert_eq!(one.expose(), "hunter2");
+    let printed = format!("{vault:?} {vault:#?} {one} {one:>40} {:?}", Vault::decode(&vault.encode()));
+    assert!(printed.contains("seen") && printed.contains("(sensitive value)"), "{printed}");
+    assert!(!printed.contains("hunter2") && !printed.contains("73313"), "{printed}");
+    // an error about a secret shows nothing of it, either
+    let wrong = Value::object([("named", Value::map([("a", "hunter2".into())]))]);
+    assert!(!format!("{:?}", Vault::decode(&wrong).unwrap_err()).contains("hunter2"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use terraform_plugin::plan::{self, Violation};
 use terraform_plugin::schema::Block;
 use terraform_plugin::value::{Refinement, json as state};
-use terraform_plugin::{Attr, Model, Object, Path, Type, Value};
+use terraform_plugin::{Attr, Model, Object, Path, Secret, Type, Value};
 
 /// A thing.
 #[derive(Clone, Debug, Default, PartialEq, Model)]
@@ -29,7 +29,7 @@ struct Thing {
     id: Attr<String>,
     /// Secret.
     #[tf(optional, sensitive)]
-    secret: Attr<String>,
+    secret: Attr<Secret<String>>,
     /// Parts.
     #[tf(optional)]
     parts: Attr<Vec<Attr<Part>>>,

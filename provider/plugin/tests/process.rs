@@ -12,12 +12,13 @@ use std::{
 
 use serde_json::json;
 use terraform_plugin::{
-    Value,
+    Type, Value,
     proto::tfplugin5::{
-        RawState, get_functions, get_metadata, get_provider_schema, plan_resource_change,
+        DynamicValue, RawState, call_function, get_functions, get_metadata, get_provider_schema, plan_resource_change,
         provider_client::ProviderClient, read_data_source, read_resource, stop, upgrade_resource_state,
         validate_resource_type_config,
     },
+    value::msgpack,
 };
 use tiny::{Credentials, Tiny, create, errors, state};
 use tokio::{net::UnixStream, time::timeout};
@@ -76,7 +77,40 @@ async fn schemas_need_no_configuration() {
     let priority = note.attributes.iter().find(|one| one.name == "priority").unwrap();
     assert!(priority.optional && priority.computed && !priority.required);
     assert_eq!(note.block_types[0].type_name, "timeouts");
-    assert!(provider.get_functions(get_functions::Request {}).await.unwrap().into_inner().functions.is_empty());
+    let functions = provider.get_functions(get_functions::Request {}).await.unwrap().into_inner().functions;
+    assert_eq!(functions, schema.functions);
+    let name = &functions["note_name"];
+    assert!(name.parameters[0].allow_null_value && !name.parameters[0].allow_unknown_values);
+    assert_eq!(name.variadic_parameter.as_ref().unwrap().r#type, br#""string""#);
+    assert_eq!(name.r#return.as_ref().unwrap().r#type, br#""string""#);
+}
+
+#[tokio::test]
+async fn a_function_needs_no_configuration_and_names_the_argument_at_fault() {
+    let tiny = Tiny::start(None, &[]);
+    let mut provider = ProviderClient::new(tiny.connect(None).await);
+    let mut call = async |name: &str, arguments: Vec<Value>| {
+        let encode = |one: &Value| DynamicValue { msgpack: msgpack::encode(&Type::String, one).unwrap(), json: vec![] };
+        let arguments = arguments.iter().map(encode).collect();
+        let request = call_function::Request { name: name.to_owned(), arguments };
+        let answer = provider.call_function(request).await.unwrap().into_inner();
+        match (answer.result, answer.error) {
+            (Some(result), None) => Ok(msgpack::decode(&Type::String, &result.msgpack).unwrap()),
+            (None, Some(error)) => Err((error.text, error.function_argument)),
+            both => panic!("{both:?}"),
+        }
+    };
+    let [a, b, bad] = ["a", "b", "b/c"].map(Value::from);
+    assert_eq!(call("note_name", vec![a.clone(), b.clone()]).await, Ok("a-b".into()));
+    assert_eq!(call("note_name", vec![Value::Null]).await, Ok("".into()));
+    assert_eq!(call("note_name", vec![a.clone(), Value::unknown()]).await, Ok(Value::unknown()));
+    let fault = |text: &str, argument| Err((text.to_owned(), argument));
+    let slash = fault("a word can't have a `/` in it", Some(2));
+    assert_eq!(call("note_name", vec![a.clone(), b, bad]).await, slash);
+    assert_eq!(call("note_name", vec![a, Value::Null]).await, fault("must not be null", Some(1)));
+    assert_eq!(call("note_name", vec![]).await, fault("takes 1 arguments, got 0", None));
+    let unknown = fault("this version of the provider has no function `nothing`", None);
+    assert_eq!(call("nothing", vec![]).await, unknown);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod tiny;
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -22,6 +23,8 @@ use tempfile::TempDir;
 struct Workspace {
     root: TempDir,
     terraform: PathBuf,
+    /// `TF_REATTACH_PROVIDERS`.
+    reattach: Option<String>,
 }
 
 impl Workspace {
@@ -37,7 +40,7 @@ impl Workspace {
             plugins.display()
         );
         fs::write(root.path().join("cli.tfrc"), cli).unwrap();
-        Self { root, terraform: terraform() }
+        Self { root, terraform: terraform(), reattach: None }
     }
 
     /// Replaces the configuration.
@@ -71,8 +74,15 @@ impl Workspace {
             .env("NO_COLOR", "1")
             .env_remove("TF_LOG")
             .env_remove("TF_REATTACH_PROVIDERS")
+            .envs(self.reattach.as_ref().map(|line| ("TF_REATTACH_PROVIDERS", line)))
             .stdin(Stdio::null());
         command
+    }
+
+    /// Lets Terraform start no provider, but attach itself to a running one.
+    fn attach(&mut self, reattach: String) {
+        fs::remove_file(self.root.path().join("plugins/terraform-provider-tiny")).unwrap();
+        self.reattach = Some(reattach);
     }
 
     /// Runs it and says how it ended and what it said.
@@ -188,6 +198,30 @@ fn a_data_source_and_warnings_at_destroy() {
 }
 
 #[test]
+fn a_function_is_called_and_its_faults_are_shown_at_the_argument() {
+    let space = Workspace::new();
+    let call = |arguments: &str| {
+        space.write(&format!("output \"name\" {{\n  value = provider::tiny::note_name({arguments})\n}}\n"));
+    };
+    call("null, \"milk\", \"bread\"");
+    space.apply();
+    assert_eq!(space.ok(&["output", "-json", "name"]).trim(), r#""milk-bread""#);
+    call("\"a\", \"b\", \"c/d\"");
+    let text = space.fails(&["validate", "-no-color"]);
+    assert!(text.contains("Invalid value for \"words\" parameter: a word can't have a `/` in it"), "{text}");
+    call("\"a\", null");
+    let text = space.fails(&["validate", "-no-color"]);
+    assert!(text.contains("must not be null"), "{text}");
+    // what isn't known yet isn't asked for
+    space.write(
+        "resource \"tiny_note\" \"this\" {\n  name = \"a\"\n  text = \"t\"\n}\n\n\
+         output \"name\" {\n  value = provider::tiny::note_name(\"at\", tostring(tiny_note.this.size))\n}\n",
+    );
+    space.apply();
+    assert_eq!(space.ok(&["output", "-json", "name"]).trim(), r#""at-1""#);
+}
+
+#[test]
 fn bad_input_is_refused_at_its_line() {
     let space = Workspace::new();
     space.write("resource \"tiny_note\" \"this\" {\n  name     = \"a\"\n  text     = \"b\"\n  priority = 9\n}\n");
@@ -238,4 +272,75 @@ fn ctrl_c_keeps_what_was_made() {
     assert_eq!(child.wait().unwrap().code(), Some(1));
     let shown = space.ok(&["show", "-no-color"]);
     assert!(shown.contains("(tainted)") && shown.contains("\"hang\""), "{shown}");
+}
+
+#[test]
+fn terraform_attaches_itself_in_debug_mode() {
+    let mut space = Workspace::new();
+    let mut child = Command::new(tiny::binary())
+        .arg("--debug")
+        .env("TMPDIR", space.root.path())
+        .env_remove("TF_LOG")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let line = lines.find(|line| line.contains("TF_REATTACH_PROVIDERS='")).unwrap();
+    let json = line.trim().strip_prefix("TF_REATTACH_PROVIDERS='").unwrap().strip_suffix('\'').unwrap();
+    let parsed: serde_json::Value = serde_json::from_str(json).unwrap();
+    let entry = &parsed["registry.terraform.io/acme/tiny"];
+    assert_eq!((&entry["Pid"], &entry["ProtocolVersion"]), (&child.id().into(), &5.into()), "{json}");
+    let socket = PathBuf::from(entry["Addr"]["String"].as_str().unwrap());
+    assert!(socket.starts_with(space.root.path()) && socket.exists());
+
+    // one process for all that follows, configured again and again
+    space.attach(json.to_owned());
+    space.note("milk", "buy some");
+    space.apply();
+    assert_eq!(read(&space.notes().join("milk")), "buy some");
+    space.note("milk", "buy two");
+    assert!(space.apply().contains("1 changed"));
+    space.ok(&["destroy", "-auto-approve", "-no-color"]);
+    assert_eq!(fs::read_dir(space.notes()).unwrap().count(), 0);
+
+    assert!(child.try_wait().unwrap().is_none(), "Terraform ended it");
+    assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!socket.parent().unwrap().exists());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn killed_terraform_leaves_no_provider_behind() {
+    let space = Workspace::new();
+    space.note("milk", "hang");
+    let temporary = space.root.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let mut command = space.command(&["apply", "-auto-approve", "-no-color"]);
+    let mut child =
+        command.env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let binary = fs::canonicalize(space.root.path().join("plugins/terraform-provider-tiny")).unwrap();
+    let start = Instant::now();
+    while !space.notes().join("milk").exists() {
+        assert!(start.elapsed() < Duration::from_secs(30), "the apply never began");
+        sleep(Duration::from_millis(20));
+    }
+    assert_eq!(running(&binary), 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let start = Instant::now();
+    while running(&binary) > 0 {
+        assert!(start.elapsed() < Duration::from_secs(2), "the provider lives on");
+        sleep(Duration::from_millis(20));
+    }
+    let sockets = |directory: &Path| fs::read_dir(directory).unwrap().map(|one| one.unwrap().path()).collect::<Vec<_>>();
+    let left: Vec<_> = sockets(&temporary).into_iter().filter(|path| path.join("s").exists()).collect();
+    assert_eq!(left, [""; 0].map(PathBuf::from));
+}
+
+/// How many processes run a binary.
+#[cfg(target_os = "linux")]
+fn running(binary: &Path) -> usize {
+    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    processes.filter(|process| fs::read_link(process.path().join("exe")).is_ok_and(|exe| exe == binary)).count()
 }

@@ -1,4 +1,4 @@
-//! What a provider's author writes: [`Provider`], [`Resource`] and [`DataSource`].
+//! What a provider's author writes: [`Provider`], [`Resource`], [`DataSource`] and [`Function`].
 //!
 //! The traits make the safe way the only way:
 //!
@@ -13,6 +13,7 @@ mod apply;
 mod change;
 mod context;
 mod data_source;
+mod function;
 mod provider;
 pub(crate) mod timeouts;
 
@@ -25,6 +26,7 @@ pub use self::{
     change::Change,
     context::Context,
     data_source::DataSource,
+    function::{Function, FunctionFault, Parameter, Signature},
     provider::Provider,
     timeouts::{DurationError, format_duration, parse_duration},
 };

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `rpc` | the service: one small method a call of Terraform |
 //! | `erased` | resources and data sources of any type behind one face |
+//! | `functions` | pure functions: arguments, faults, positions |
 //! | `plan`, `apply`, `read`, `data_source`, `upgrade` | what a call does, in values |
 //! | `private` | what is kept beside the state |
 //! | `check` | the provider's own bugs, reported as such |
@@ -22,6 +23,7 @@ mod check;
 mod convert;
 mod data_source;
 mod erased;
+mod functions;
 mod guard;
 mod plan;
 mod private;
@@ -38,9 +40,10 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 pub use self::schemas::ProviderSchemas;
 use self::{
     erased::{ErasedDataSource, ErasedResource, Registered},
+    functions::{ErasedFunction, RegisteredFunction},
     rpc::Service,
 };
-use crate::{DataSource, Model, Provider, Resource, Schema, wire};
+use crate::{DataSource, Function, Model, Provider, Resource, Schema, wire};
 
 /// How long a call may go on after it was stopped or its time was up.
 const GRACE: Duration = Duration::from_secs(10);
@@ -75,6 +78,7 @@ pub struct Server<P: Provider> {
     grace: Duration,
     resources: Registry<dyn ErasedResource<P::Client>>,
     data_sources: Registry<dyn ErasedDataSource<P::Client>>,
+    functions: Registry<dyn ErasedFunction>,
 }
 
 impl<P: Provider> Server<P> {
@@ -87,6 +91,7 @@ impl<P: Provider> Server<P> {
             grace: GRACE,
             resources: BTreeMap::new(),
             data_sources: BTreeMap::new(),
+            functions: BTreeMap::new(),
         }
     }
 
@@ -103,6 +108,13 @@ impl<P: Provider> Server<P> {
     pub fn data_source<D: DataSource<Client = P::Client>>(mut self, data_source: D) -> Self {
         let schema = || Schema { version: 0, block: D::Model::block() };
         self.data_sources.insert(D::NAME, Arc::new(Registered::new(data_source, schema)));
+        self
+    }
+
+    /// Adds a function.
+    #[must_use]
+    pub fn function<F: Function>(mut self, function: F) -> Self {
+        self.functions.insert(F::NAME, Arc::new(RegisteredFunction::new(function)));
         self
     }
 
@@ -124,6 +136,7 @@ impl<P: Provider> Server<P> {
                 .iter()
                 .map(|(name, one)| ((*name).to_owned(), one.schema().clone()))
                 .collect(),
+            functions: self.functions.iter().map(|(name, one)| ((*name).to_owned(), one.signature().clone())).collect(),
         }
     }
 

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     Diagnostics, Fault, Model, Provider,
     proto::tfplugin5::{
-        self as proto, apply_resource_change, configure, get_functions, get_metadata, get_provider_schema,
+        self as proto, apply_resource_change, call_function, configure, get_functions, get_metadata, get_provider_schema,
         get_resource_identity_schemas, import_resource_state, plan_resource_change, prepare_provider_config,
         provider_server, read_data_source, read_resource, stop, upgrade_resource_state, validate_data_source_config,
         validate_resource_type_config,
@@ -39,7 +39,7 @@ use crate::{
 
 /// A [`Server`] at work.
 pub(crate) struct Service<P: Provider> {
-    server: Server<P>,
+    pub(super) server: Server<P>,
     /// What the newest Configure made.
     client: RwLock<Option<Arc<P::Client>>>,
     /// Fires on Stop, and is then replaced by a fresh one.
@@ -60,7 +60,7 @@ impl<P: Provider> Service<P> {
     }
 
     /// Does the work of a call: panics become faults, and the log says who asked for what.
-    async fn work<T>(
+    pub(super) async fn work<T>(
         &self,
         rpc: &'static str,
         type_name: &str,
@@ -130,10 +130,12 @@ impl<P: Provider> provider_server::Provider for Service<P> {
     async fn get_metadata(&self, _: Request<get_metadata::Request>) -> Answer<get_metadata::Response> {
         let resources = self.server.resources.keys().map(|name| (*name).to_owned());
         let data_sources = self.server.data_sources.keys().map(|name| (*name).to_owned());
+        let functions = self.server.functions.keys().map(|name| (*name).to_owned());
         Ok(Response::new(get_metadata::Response {
             server_capabilities: Some(capabilities()),
             resources: resources.map(|type_name| get_metadata::ResourceMetadata { type_name }).collect(),
             data_sources: data_sources.map(|type_name| get_metadata::DataSourceMetadata { type_name }).collect(),
+            functions: functions.map(|name| get_metadata::FunctionMetadata { name }).collect(),
             ..Default::default()
         }))
     }
@@ -144,13 +146,18 @@ impl<P: Provider> provider_server::Provider for Service<P> {
             provider: Some(convert::schema(&schemas.provider)),
             resource_schemas: convert::schemas(&schemas.resources),
             data_source_schemas: convert::schemas(&schemas.data_sources),
+            functions: self.functions(),
             server_capabilities: Some(capabilities()),
             ..Default::default()
         }))
     }
 
     async fn get_functions(&self, _: Request<get_functions::Request>) -> Answer<get_functions::Response> {
-        Ok(Response::new(get_functions::Response::default()))
+        Ok(Response::new(get_functions::Response { functions: self.functions(), diagnostics: Vec::new() }))
+    }
+
+    async fn call_function(&self, request: Request<call_function::Request>) -> Answer<call_function::Response> {
+        Ok(Response::new(self.answer_call_function(request.into_inner()).await))
     }
 
     async fn get_resource_identity_schemas(

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    Schema,
+    Parameter, Schema, Signature,
     schema::{Attribute, Block, NestedBlock, Nesting},
 };
 
@@ -16,6 +16,8 @@ pub struct ProviderSchemas {
     pub resources: BTreeMap<String, Schema>,
     /// By name.
     pub data_sources: BTreeMap<String, Schema>,
+    /// By name.
+    pub functions: BTreeMap<String, Signature>,
 }
 
 impl ProviderSchemas {
@@ -26,10 +28,13 @@ impl ProviderSchemas {
             .into_iter()
             .chain(self.resources.iter().map(|(name, schema)| (name.as_str(), schema)))
             .chain(self.data_sources.iter().map(|(name, schema)| (name.as_str(), schema)));
-        all.flat_map(|(name, schema)| {
+        let blocks = all.flat_map(|(name, schema)| {
             schema.block.problems().into_iter().map(move |problem| format!("{name}: {problem}"))
-        })
-        .collect()
+        });
+        let functions = self.functions.iter().flat_map(|(name, signature)| {
+            signature.problems().into_iter().map(move |problem| format!("{name}(): {problem}"))
+        });
+        blocks.chain(functions).collect()
     }
 
     /// The form of one provider in the output of `terraform providers schema -json`.
@@ -38,16 +43,48 @@ impl ProviderSchemas {
         let all = |schemas: &BTreeMap<String, Schema>| -> Json {
             schemas.iter().map(|(name, one)| (name.clone(), schema(one))).collect::<serde_json::Map<_, _>>().into()
         };
-        json!({
+        let mut json = json!({
             "provider": schema(&self.provider),
             "resource_schemas": all(&self.resources),
             "data_source_schemas": all(&self.data_sources),
-        })
+        });
+        // Terraform leaves out what there is none of
+        for (name, signature) in &self.functions {
+            json["functions"][name] = function(signature);
+        }
+        json
     }
 }
 
 fn schema(schema: &Schema) -> Json {
     json!({ "version": schema.version, "block": block(&schema.block, &schema.block.description) })
+}
+
+fn function(signature: &Signature) -> Json {
+    let mut json = json!({
+        "summary": signature.summary,
+        "description": signature.description,
+        "return_type": signature.returns.to_json(),
+    });
+    if !signature.parameters.is_empty() {
+        json["parameters"] = signature.parameters.iter().map(parameter).collect();
+    }
+    if let Some(variadic) = &signature.variadic {
+        json["variadic_parameter"] = parameter(variadic);
+    }
+    json
+}
+
+fn parameter(parameter: &Parameter) -> Json {
+    let mut json = json!({
+        "name": parameter.name,
+        "description": parameter.description,
+        "type": parameter.ty.to_json(),
+    });
+    if parameter.nullable {
+        json["is_nullable"] = true.into();
+    }
+    json
 }
 
 fn block(block: &Block, description: &str) -> Json {
