@@ -1,6 +1,6 @@
 //! Configuration of the provider.
 
-use terraform_plugin::{Attr, Model};
+use terraform_plugin::{Attr, Model, Secret};
 
 /// Sets up, watches, fails over and fails back a dual-region active-active Camunda 8 on GKE.
 #[derive(Clone, Debug, Default, PartialEq, Model)]
@@ -11,10 +11,10 @@ pub struct ProviderConfig {
     /// Credentials for Google Cloud: the path of a JSON file, or the JSON itself (a service account key or application
     /// default credentials). Without it, and without `access_token`, application default credentials are looked up.
     #[tf(optional, sensitive)]
-    pub credentials: Attr<String>,
+    pub credentials: Attr<Secret<String>>,
     /// A ready-made OAuth 2.0 access token, used instead of `credentials`. It is not renewed: it must outlive the apply.
     #[tf(optional, sensitive)]
-    pub access_token: Attr<String>,
+    pub access_token: Attr<Secret<String>>,
     /// Other addresses of the Google Cloud APIs, for private endpoints and for test worlds.
     #[tf(block)]
     pub endpoints: Option<Endpoints>,

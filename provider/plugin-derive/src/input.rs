@@ -40,3 +40,18 @@ pub(crate) fn is(ty: &Type, outer: &str) -> bool {
         last.ident == outer && one(&last.arguments)
     })
 }
+
+/// Whether a type is, or holds, one called `name`.
+pub(crate) fn mentions(ty: &Type, name: &str) -> bool {
+    let Type::Path(path) = ty else { return false };
+    path.path.segments.iter().any(|segment| {
+        let inside = match &segment.arguments {
+            PathArguments::AngleBracketed(arguments) => arguments.args.iter().any(|argument| match argument {
+                GenericArgument::Type(ty) => mentions(ty, name),
+                _ => false,
+            }),
+            _ => false,
+        };
+        segment.ident == name || inside
+    })
+}

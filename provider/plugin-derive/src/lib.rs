@@ -35,7 +35,7 @@ mod object;
 /// | `computed` | the provider sets it (with `optional`: if the user does not) |
 /// | `default = LITERAL` | has this value if the user sets none; implies `optional` and `computed` |
 /// | `replace` | can't change in place |
-/// | `sensitive` | is hidden in Terraform's output |
+/// | `sensitive` | is hidden in Terraform's output; its type is `Attr<Secret<T>>`, which says so by itself |
 /// | `one_of("a", "b")` | allows these values only |
 /// | `range(0, 1)` | allows whole numbers from the first to the last only |
 /// | `name = "type"` | has another name than the field |

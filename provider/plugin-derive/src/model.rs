@@ -102,6 +102,10 @@ fn attribute(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
     if let (true, Some(span)) = (only_computed, for_users) {
         return Err(Error::new(span, "this makes no sense for what only the provider sets"));
     }
+    if let (Some(span), false) = (words.sensitive, input::mentions(ty, "Secret")) {
+        let message = "what is sensitive is an `Attr<Secret<…>>`: else `Debug` prints it, and some day a log has it";
+        return Err(Error::new(span, message));
+    }
     let text = description(&field.attrs);
     let mut schema = quote!(::terraform_plugin::schema::Attribute::of::<#ty>(#name, #text));
     let flags = [
@@ -181,7 +185,7 @@ mod tests {
             "#[tf(required, replace, one_of(\"a\", \"b\"))] name: Attr<String>",
             "#[tf(default = -1, range(-1, 1))] number: Attr<i64>",
             "#[tf(optional, default = true)] flag: value::Attr<bool>",
-            "#[tf(computed)] #[tf(sensitive)] r#ref: Attr<Vec<Attr<String>>>",
+            "#[tf(computed)] #[tf(sensitive)] r#ref: Attr<Vec<Attr<Secret<String>>>>",
             "#[tf(block)] single: Option<Single>",
             "#[tf(block, min = 1, max = 2, replace)] list: Vec<Element>",
             "#[tf(optional, name = \"type\")] kind: Attr<String>",
@@ -207,6 +211,7 @@ mod tests {
             ("#[tf(required, range(\"a\", \"b\"))] name: Attr<i64>", "expected a whole number"),
             ("#[tf(required, one_of())] name: Attr<String>", "allows nothing"),
             ("#[tf(default = [1])] name: Attr<Vec<i64>>", "expected a literal"),
+            ("#[tf(required, sensitive)] name: Attr<String>", "what is sensitive is an `Attr<Secret<…>>`"),
             ("#[tf(required, min = 1)] name: Attr<i64>", "`min` and `max` count blocks"),
             ("#[tf(block)] name: Attr<Bucket>", "a nested block is an `Option<…>`"),
             ("#[tf(block, computed)] name: Option<Bucket>", "this is for attributes"),

@@ -14,6 +14,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let mut schema = Vec::new();
     let mut decode = Vec::new();
     let mut encode = Vec::new();
+    let mut sensitive = Vec::new();
     for field in fields {
         let words = Words::of(field)?;
         check(field, &words)?;
@@ -22,6 +23,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         let text = description(&field.attrs);
         let optional = words.optional.is_some();
         schema.push(quote!(::terraform_plugin::schema::Field::of::<#ty>(#name, #text, #optional)));
+        sensitive.push(quote!(<#ty as ::terraform_plugin::Typed>::sensitive()));
         decode.push(quote!(#ident: fields.attribute(#name)?));
         encode.push(quote!((#name, ::terraform_plugin::Typed::encode(&self.#ident))));
     }
@@ -34,6 +36,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
 
             fn fields() -> ::std::vec::Vec<::terraform_plugin::schema::Field> {
                 ::std::vec![#(#schema),*]
+            }
+
+            fn sensitive() -> bool {
+                false #(|| #sensitive)*
             }
 
             fn decode(

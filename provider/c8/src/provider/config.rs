@@ -40,6 +40,10 @@ pub fn validate(config: &ProviderConfig, diags: &mut Diagnostics) {
 #[must_use]
 pub fn gcp(config: &ProviderConfig) -> GcpConfig {
     let text = |attr: &Attr<String>| attr.known().filter(|text| !text.is_empty()).cloned();
+    let secret = |attr: &Attr<terraform_plugin::Secret>| {
+        let exposed = attr.known().map(terraform_plugin::Secret::expose);
+        exposed.filter(|text| !text.is_empty()).cloned().map(Secret::new)
+    };
     let endpoints = config.endpoints.as_ref().map_or_else(Endpoints::default, |endpoints| Endpoints {
         container: text(&endpoints.container),
         compute: text(&endpoints.compute),
@@ -48,8 +52,8 @@ pub fn gcp(config: &ProviderConfig) -> GcpConfig {
     });
     GcpConfig {
         project: text(&config.project),
-        credentials: text(&config.credentials).map(Secret::new),
-        access_token: text(&config.access_token).map(Secret::new),
+        credentials: secret(&config.credentials),
+        access_token: secret(&config.access_token),
         endpoints,
     }
 }
@@ -68,8 +72,8 @@ mod tests {
     #[test]
     fn bad_blocks_are_refused() {
         let config = ProviderConfig {
-            credentials: text("{}"),
-            access_token: text("t"),
+            credentials: "{}".into(),
+            access_token: "t".into(),
             endpoints: Some(EndpointsBlock { iam: text("localhost:1"), compute: Attr::Unknown, ..Default::default() }),
             ..Default::default()
         };
@@ -82,7 +86,12 @@ mod tests {
     #[test]
     fn secrets_are_not_printed() {
         let config =
-            ProviderConfig { credentials: text("hunter2"), access_token: text("hunter3"), ..Default::default() };
-        assert!(!format!("{:?}", gcp(&config)).contains("hunter"));
+            ProviderConfig { credentials: "hunter2".into(), access_token: "hunter3".into(), ..Default::default() };
+        let clients = gcp(&config);
+        let made = clients.credentials.as_ref().zip(clients.access_token.as_ref());
+        assert_eq!(made.map(|(a, b)| (a.expose().as_str(), b.expose().as_str())), Some(("hunter2", "hunter3")));
+        let printed =
+            format!("{config:?} {config:#?} {clients:?} {clients:#?} {:?}", crate::provider::C8::new(gcp(&config)));
+        assert!(!printed.contains("hunter"), "{printed}");
     }
 }

@@ -47,7 +47,7 @@ pub struct Field {
 impl Attribute {
     /// An attribute for values of `T`. It still has to be made required, optional or computed.
     pub fn of<T: Typed>(name: &str, description: &str) -> Self {
-        Self { fields: T::fields(), ..Self::new(name, T::ty(), description) }
+        Self { fields: T::fields(), sensitive: T::sensitive(), ..Self::new(name, T::ty(), description) }
     }
 
     /// An attribute of a type. It still has to be made required, optional or computed.

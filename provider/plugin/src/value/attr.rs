@@ -1,4 +1,4 @@
-use super::{Path, Typed, Value, ValueError};
+use super::{Path, Secret, Typed, Value, ValueError};
 
 /// An attribute, or an element that may be unknown at plan: not set, not known yet, or known.
 ///
@@ -80,6 +80,12 @@ impl<T> From<Option<T>> for Attr<T> {
     }
 }
 
+impl From<&str> for Attr<Secret<String>> {
+    fn from(text: &str) -> Self {
+        Self::Known(text.into())
+    }
+}
+
 impl From<&str> for Attr<String> {
     fn from(text: &str) -> Self {
         Self::Known(text.to_owned())
@@ -93,6 +99,10 @@ impl<T: Typed> Typed for Attr<T> {
 
     fn fields() -> Vec<crate::schema::Field> {
         T::fields()
+    }
+
+    fn sensitive() -> bool {
+        T::sensitive()
     }
 
     fn decode(value: &Value, path: &Path) -> Result<Self, ValueError> {

@@ -9,6 +9,7 @@
 //! | `path` | [`Path`]: where in a value |
 //! | `codec`, [`msgpack`], [`json`] | bytes from and to values, with limits |
 //! | `attr`, `typed`, `model` | the typed edge: [`Attr`], [`Typed`], [`Model`] |
+//! | `secret` | [`Secret`]: what is never printed |
 //!
 //! Invariants:
 //!
@@ -24,6 +25,7 @@ mod model;
 pub mod msgpack;
 mod number;
 mod path;
+mod secret;
 mod tree;
 mod ty;
 mod typed;
@@ -33,6 +35,7 @@ pub use codec::{CodecError, MAX_BYTES, MAX_DEPTH, MAX_VALUES, Problem};
 pub use model::{Fields, Model, Nested};
 pub use number::{Number, NumberError};
 pub use path::{Path, Step};
+pub use secret::Secret;
 pub use tree::{Refinement, Value};
 pub use ty::{ObjectType, Type};
 pub use typed::{Typed, ValueError};

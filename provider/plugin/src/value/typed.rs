@@ -15,6 +15,7 @@ use crate::schema::Field;
 /// | `BTreeSet<T>` | set |
 /// | `BTreeMap<String, T>` | map |
 /// | `#[derive(Object)] struct` | object |
+/// | [`Secret<T>`](super::Secret) | the type of `T`, hidden in all output |
 /// | [`Attr<T>`](super::Attr) | the type of `T`, with null and unknown |
 ///
 /// The elements of a collection may be unknown at plan: `Attr<Vec<Attr<String>>>`.
@@ -25,6 +26,11 @@ pub trait Typed: Clone + PartialEq + Debug + Sized + Send + Sync + 'static {
     /// The documented fields, if the values (or their elements) are objects.
     fn fields() -> Vec<Field> {
         Vec::new()
+    }
+
+    /// Whether the values are secret, wholly or in part. See [`Secret`](super::Secret).
+    fn sensitive() -> bool {
+        false
     }
 
     /// Reads a value that lies at `path`.
@@ -123,6 +129,10 @@ impl<T: Typed> Typed for Vec<T> {
         T::fields()
     }
 
+    fn sensitive() -> bool {
+        T::sensitive()
+    }
+
     fn decode(value: &Value, path: &Path) -> Result<Self, ValueError> {
         match value {
             Value::List(values) | Value::Tuple(values) => {
@@ -146,6 +156,10 @@ impl<T: Typed + Ord> Typed for BTreeSet<T> {
         T::fields()
     }
 
+    fn sensitive() -> bool {
+        T::sensitive()
+    }
+
     fn decode(value: &Value, path: &Path) -> Result<Self, ValueError> {
         match value {
             // the elements of a set have no address
@@ -166,6 +180,10 @@ impl<T: Typed> Typed for BTreeMap<String, T> {
 
     fn fields() -> Vec<Field> {
         T::fields()
+    }
+
+    fn sensitive() -> bool {
+        T::sensitive()
     }
 
     fn decode(value: &Value, path: &Path) -> Result<Self, ValueError> {
