@@ -14,19 +14,17 @@ async fn kill_at(it: &Installation, arguments: &[&str], call: &str) -> Result<()
     let group = child.id().context("terraform has ended already")?;
     let mut hit = false;
     for _ in 0..6000 {
-        if seen(it, call).await? > before {
-            hit = true;
-            break;
-        }
-        if child.try_wait()?.is_some() {
+        hit = seen(it, call).await? > before;
+        if hit || child.try_wait()?.is_some() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // the whole group: a provider that lived on would finish the work
     tokio::process::Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).status().await?;
-    child.wait().await?;
-    ensure!(hit, "terraform never called `{call}`");
+    let output = child.wait_with_output().await?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    ensure!(hit, "terraform never called `{call}`: {text}");
     // the lock of the state died with its owner
     let _ = std::fs::remove_file(it.project.path().join(".terraform.tfstate.lock.info"));
     Ok(())
@@ -43,7 +41,7 @@ async fn seen(it: &Installation, call: &str) -> Result<usize> {
 
 #[rstest]
 #[case::cluster("/clusters")]
-#[case::release("PATCH /apis/apps/v1/namespaces")]
+#[case::release("PATCH camunda-zero/apis/apps/v1/namespaces")]
 #[case::bucket("CreateBucket")]
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_creating(#[case] call: &str) -> Result<()> {
@@ -105,7 +103,7 @@ async fn a_saved_plan_is_refused_when_the_world_has_changed() -> Result<()> {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let forced = seen(&it, "force=true").await?;
-    it.project.apply(&["old.tfplan"]).await?.fails()?.says("plan again")?;
+    it.project.apply(&["old.tfplan"]).await?.fails()?.says("The world has changed since the plan")?;
     ensure!(seen(&it, "force=true").await? == forced, "brokers were removed after all");
     it.works(10).await?;
     Ok(())

@@ -72,7 +72,9 @@ async fn create(State(shared): State<Shared>, Path((project, location)): Path<(S
     body["zone"] = json!(location);
     body["id"] = json!(format!("{:064x}", rand::random::<u128>()));
     body["currentMasterVersion"] = json!("1.33.4-gke.1245000");
-    body["nodePools"][0]["config"]["tags"] = json!(tags);
+    if body["nodePools"][0].is_object() {
+        body["nodePools"][0]["config"]["tags"] = json!(tags);
+    }
     body["networkConfig"]["dnsConfig"] = json!({"clusterDns": 1});
 
     let operation = {

@@ -216,12 +216,28 @@ async fn authenticate(State(shared): State<Shared>, request: Request, next: Next
     response::ApiError::new(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.").into_response()
 }
 
+/// The name of Google's that goes with an HTTP status.
+const fn status_name(status: u16) -> &'static str {
+    match status {
+        400 => "INVALID_ARGUMENT",
+        401 => "UNAUTHENTICATED",
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        409 => "ABORTED",
+        429 => "RESOURCE_EXHAUSTED",
+        500 => "INTERNAL",
+        504 => "DEADLINE_EXCEEDED",
+        _ => "UNAVAILABLE",
+    }
+}
+
 async fn record_and_inject(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let method = request.method().as_str().to_owned();
     let path = request.uri().path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    crate::world::calls::record(&shared, &method, &path);
     match crate::world::faults::check(&shared, &method, &path) {
         Some(Fault::Error(status)) => {
-            return response::ApiError::new(status, "UNAVAILABLE", "Injected by the sandbox.").into_response();
+            return response::ApiError::new(status, status_name(status), "Injected by the sandbox.").into_response();
         }
         // an answer whose body breaks off is how a dropped connection looks from inside a handler
         Some(Fault::Drop) => {
