@@ -96,6 +96,13 @@ pub fn assert_before(step: &Step, o: &Observation) -> Result<(), Violation> {
         Step::Resume { lost } => hold(Step::EnableExporter { lost: *lost }.done(o), || {
             "the exporter of the rebuilt region is not enabled: records would be missing there".into()
         }),
+        // an old disk starts as soon as nothing holds it
+        Step::OpenGates { region }
+            if o.record().is_some_and(|r| r.state.is_failed_over() && r.lost == Some(*region))
+                && (Step::ForceRemove { lost: *region }).done(o) =>
+        {
+            rebuilt(o, *region)
+        }
         Step::Admit { brokers } => admit(o, sizes, brokers),
         Step::AddBrokers { lost } => {
             hold(no_pending(o, Some(*lost)), || pending_text(o, *lost))?;
@@ -106,7 +113,9 @@ pub fn assert_before(step: &Step, o: &Observation) -> Result<(), Violation> {
             let missing: Vec<_> =
                 sizes.brokers(*lost).into_iter().filter(|id| !view.is_some_and(|v| v.lists(*id))).collect();
             hold(missing.is_empty(), || format!("brokers {} do not run yet: the change would hang", list(&missing)))?;
-            hold(phase(o, *lost) != Phase::Paused, || "exporting is paused: new replicas would not be".into())
+            hold(!matches!(phase(o, *lost), Phase::Paused | Phase::Mixed), || {
+                "exporting is paused: new replicas would not be".into()
+            })
         }
         Step::RecordHealthy => hold(Step::AwaitHealthy.done(o), || "the installation is not healthy".into()),
         _ => Ok(()),

@@ -36,7 +36,7 @@ pub use observation::{
 };
 pub use record::{FenceNote, Record, RecordState};
 pub use refusal::{Refusal, refuse};
-pub use sequence::{Goal, goal, is_covered, next_steps};
+pub use sequence::{Goal, goal, is_covered, is_reached, next_steps};
 pub use state::{State, classify};
 pub use step::{Step, stores_equal, why_not_rebuilt};
 pub use topology::{BrokerId, PartitionId, RegionId, Topology, peer};

@@ -74,6 +74,10 @@ pub struct Region {
     pub cluster: String,
     /// Kubernetes API: the UID of namespace kube-system when it answers; absent when the cluster does not exist.
     pub api: Part<String>,
+    /// The API answers, but does not let us look: never evidence of a loss, but of a control plane that lives.
+    pub forbidden: bool,
+    /// Some of its objects could not be listed; why. Then the lists below say nothing when they are empty.
+    pub unread: Option<String>,
     /// Status of the GKE cluster.
     pub gke: Part<String>,
     /// Camunda version of the release.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::evidence;
 use crate::observation::Observation;
-use crate::sequence::Goal;
+use crate::sequence::{Goal, next_steps};
 use crate::state::{State, classify};
 use crate::step::{removed, why_not_rebuilt};
 use crate::topology::peer;
@@ -75,6 +75,12 @@ fn refuse_fail_over(o: &Observation, state: &State, lost: u32, declared: bool) -
             o,
             format!("The installation is {state}. Region {lost} is not lost, so it is not given up."),
             "A fail-over needs all brokers of one region to be gone. Wait until the loss is seen, or leave `failover_active = false`.",
+        )),
+        State::FailingBack(seen) if *seen == lost && next_steps(o, Goal::Without(lost)).is_empty() => Some(refusal(
+            "The fail-back can't be taken back any more",
+            o,
+            format!("The brokers of region {lost} are members again and live."),
+            "Apply with `failover_active = false` to finish it.",
         )),
         State::Isolated if !declared => Some(refusal(
             "It is ambiguous which region is lost",

@@ -41,6 +41,16 @@ pub fn is_covered(step: &Step, planned: &[Step]) -> bool {
     })
 }
 
+/// Whether the installation is where the goal wants it. That nothing is due does not say so: nothing is due either when
+/// nobody knows what is there.
+pub fn is_reached(o: &Observation, goal: Goal) -> bool {
+    match (goal, classify(o)) {
+        (Goal::Without(lost), State::FailedOver(seen) | State::Rebuilt(seen)) => seen == lost,
+        (Goal::Both, state) => state == State::Healthy,
+        _ => false,
+    }
+}
+
 /// The steps that are due, in order. Only the first may run; then look again.
 pub fn next_steps(o: &Observation, goal: Goal) -> Vec<Step> {
     let state = classify(o);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::observation::{ExporterState, Fence, Observation, Part, Phase};
+use crate::observation::{ExporterState, Fence, Observation, Part, Phase, Region};
 use crate::record::RecordState;
 use crate::topology::{RegionId, Topology, peer};
 
@@ -102,11 +102,7 @@ pub fn classify(o: &Observation) -> State {
     }
     let unread = o.regions.iter().find(|r| r.api.is_known() && matches!(r.record, Part::Unreachable(_)));
     if let (None, Some(region)) = (o.record(), unread) {
-        return State::Unknown(format!(
-            "the DR record of region {} can't be read: {}",
-            region.id,
-            region.record.why().unwrap_or_default()
-        ));
+        return unread_record(region);
     }
     if let Some(why) = two_halves_lead(o) {
         return State::Split(why);
@@ -129,7 +125,21 @@ pub fn classify(o: &Observation) -> State {
         // brokers were removed but no record says so: the claim's record was lost, or somebody did it by hand
         return State::FailingOver(lost);
     }
-    unclaimed(o, sizes)
+    match (unclaimed(o, sizes), unread) {
+        // what can't be read may be newer; but a region that is half dead must not be in the way of giving it up
+        (state @ State::Isolated, _) => state,
+        (State::RegionLost(lost), Some(region)) if region.id == lost => State::RegionLost(lost),
+        (_, Some(region)) => unread_record(region),
+        (state, None) => state,
+    }
+}
+
+fn unread_record(region: &Region) -> State {
+    State::Unknown(format!(
+        "the DR record of region {} can't be read: {}",
+        region.id,
+        region.record.why().unwrap_or_default()
+    ))
 }
 
 /// The record says that a region was given up.
@@ -137,6 +147,12 @@ fn claimed(o: &Observation, sizes: Topology, state: RecordState, lost: RegionId)
     let survivor = peer(lost);
     if !o.region(survivor).api.is_known() {
         return State::Unknown(format!("region {survivor} holds the only data and does not answer"));
+    }
+    if matches!(o.region(survivor).record, Part::Unreachable(_)) {
+        return unread_record(o.region(survivor));
+    }
+    if let Some(why) = &o.region(survivor).unread {
+        return State::Unknown(format!("region {survivor} holds the only data and can't be looked at: {why}"));
     }
     let only_survivors = o.configuration(Some(lost)).is_some_and(|c| c.members == sizes.brokers(survivor));
     let returned = o.view_from(survivor).is_some_and(|view| sizes.brokers(lost).iter().all(|id| view.lists(*id)));
@@ -155,7 +171,10 @@ fn claimed(o: &Observation, sizes: Topology, state: RecordState, lost: RegionId)
             if !exporter_off || paused || apps_off {
                 State::FailingBack(lost)
             } else if o.is_recorded_cluster(lost) == Some(false)
-                || (o.region(lost).api.is_known() && o.old_disks(lost).is_empty() && !brokers_run(o, lost))
+                || (o.region(lost).api.is_known()
+                    && o.region(lost).unread.is_none()
+                    && o.old_disks(lost).is_empty()
+                    && !brokers_run(o, lost))
             {
                 State::Rebuilt(lost)
             } else {
@@ -189,9 +208,15 @@ fn unclaimed(o: &Observation, sizes: Topology) -> State {
             let gone = sizes.brokers(lost).iter().all(|id| !view.lists(*id));
             let left = sizes.brokers(survivor).iter().any(|id| view.lists(*id));
             if gone && left && view.led().is_empty() && was_healthy {
-                // two witnesses: the survivor does not see its brokers, and its own Kubernetes does not show them either
-                let alive = o.is_recorded_cluster(lost) == Some(true)
-                    && o.region(lost).pods.iter().any(|pod| pod.running && pod.ready);
+                if let Some(why) = &o.region(survivor).unread {
+                    return State::Unknown(format!("region {survivor} can't be looked at: {why}"));
+                }
+                // two witnesses: the survivor does not see its brokers, and its own Kubernetes does not show them either;
+                // one that answers and does not let us look may have them
+                let region = o.region(lost);
+                let alive = region.forbidden
+                    || (o.is_recorded_cluster(lost) == Some(true)
+                        && (region.unread.is_some() || region.pods.iter().any(|pod| pod.running && pod.ready)));
                 return if alive { State::Isolated } else { State::RegionLost(lost) };
             }
         }

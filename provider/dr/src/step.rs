@@ -41,7 +41,7 @@ pub enum Step {
         /// The region whose store is meant.
         lost: RegionId,
     },
-    /// Let exporting go on in the survivor after a fail-back that was given up.
+    /// Let exporting and the web apps go on in the survivor after a fail-back that was given up.
     ResumeSurvivor {
         /// The region that is lost.
         lost: RegionId,
@@ -129,11 +129,12 @@ impl Step {
             Self::Withdraw { brokers } => format!("withdraw the admission of brokers {}", list(brokers)),
             Self::ForceRemove { lost } => format!("force-remove brokers {}", brokers(lost)),
             Self::DisableExporter { lost } => format!("disable exporter {}", exporter_id(*lost)),
-            Self::ResumeSurvivor { lost } => format!("resume exporting in region {}", peer(*lost)),
-            Self::VerifyFailOver { lost } => format!(
-                "verify that every partition commits and exports in region {0} (restart its brokers one by one if exporting stalls), and record it",
-                peer(*lost)
-            ),
+            Self::ResumeSurvivor { lost } => {
+                format!("give the fail-back up: resume exporting and the web apps in region {}", peer(*lost))
+            }
+            Self::VerifyFailOver { lost } => {
+                format!("verify that every partition commits and exports in region {}, and record it", peer(*lost))
+            }
             Self::CheckRebuilt { lost } => format!("wait until region {lost} is rebuilt, empty and held"),
             Self::WebAppsOff => "stop the web apps and connectors in both regions".into(),
             Self::LiftFence { lost } => {
@@ -176,14 +177,18 @@ impl Step {
                     || (o.fence.known().is_some_and(|f| f.brokers && f.store)
                         && record.is_some_and(|r| matches!(r.fence, FenceNote::Proven | FenceNote::Unproven)))
             }
-            Self::Withdraw { brokers } => {
-                brokers.iter().all(|id| !o.region(peer(Topology::region_of(*id))).admits.contains(id))
-            }
+            Self::Withdraw { brokers } => brokers.iter().all(|id| {
+                let admits = o.region(peer(Topology::region_of(*id)));
+                admits.unread.is_none() && !admits.admits.contains(id)
+            }),
             Self::ForceRemove { lost } => removed(o, sizes, *lost) && no_pending(o, Some(*lost)),
             Self::DisableExporter { lost } => {
                 exporter(o, *lost) == Some(ExporterState::Disabled) && no_pending(o, Some(*lost))
             }
-            Self::ResumeSurvivor { lost } => !matches!(phase(o, *lost), Phase::Paused | Phase::Mixed),
+            Self::ResumeSurvivor { lost } => {
+                !matches!(phase(o, *lost), Phase::Paused | Phase::Mixed)
+                    && o.region(peer(*lost)).mode.as_ref().is_none_or(|mode| mode.web_apps)
+            }
             Self::VerifyFailOver { lost } => {
                 record.is_some_and(|r| r.state == RecordState::FailedOver && r.lost == Some(*lost))
             }
@@ -325,6 +330,9 @@ pub fn why_not_rebuilt(o: &Observation, lost: RegionId) -> Option<String> {
     }
     if !region.api.is_known() {
         return Some("its cluster does not exist".into());
+    }
+    if let Some(why) = &region.unread {
+        return Some(format!("nobody knows which brokers and disks it has ({why})"));
     }
     let old = o.old_disks(lost);
     if !old.is_empty() {

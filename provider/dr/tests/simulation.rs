@@ -3,7 +3,7 @@
 
 mod world;
 
-use c8_dr::{Goal, State, Step, assert_before, classify, is_covered, next_steps, refuse};
+use c8_dr::{Goal, State, Step, assert_before, classify, is_covered, is_reached, next_steps, refuse};
 use proptest::prelude::*;
 use world::{SIZES, World};
 
@@ -12,7 +12,10 @@ fn apply(world: &mut World, goal: Goal, mut life: usize) -> bool {
     let planned = next_steps(&world.observe(), goal);
     for _ in 0..200 {
         let o = world.observe();
-        let Some(step) = next_steps(&o, goal).into_iter().next() else { return true };
+        let Some(step) = next_steps(&o, goal).into_iter().next() else {
+            assert!(is_reached(&o, goal), "nothing is due in {}, which is not {goal:?}", classify(&o));
+            return true;
+        };
         assert!(is_covered(&step, &planned), "{step:?} was not planned: {planned:?} in {}", classify(&o));
         assert_before(&step, &o).unwrap_or_else(|e| panic!("{step:?} in {}: {e}", classify(&o)));
         let before = world.clone();
@@ -172,6 +175,7 @@ fn a_second_loss_in_the_middle_of_a_fail_back_can_be_abandoned() {
         settle(&mut world, Goal::Without(1), &[]);
         assert!(world.all_led(), "no quorum, killed after {life}");
         assert!(!world.paused, "still paused, killed after {life}");
+        assert!(world.apps[0], "web apps are still off, killed after {life}");
         world.tick();
         assert_eq!(world.exported[0], world.log);
         world.rebuild(1);

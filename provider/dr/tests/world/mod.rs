@@ -326,7 +326,10 @@ fn parts(step: &Step, _: &World) -> Vec<Action> {
             .collect(),
         Step::ForceRemove { lost } => vec![part(move |w| w.members = SIZES.brokers(peer(lost)))],
         Step::DisableExporter { lost } => vec![part(move |w| w.enabled[lost as usize] = false)],
-        Step::ResumeSurvivor { .. } | Step::Resume { .. } => vec![part(|w| w.paused = false)],
+        Step::ResumeSurvivor { lost } => {
+            vec![part(|w| w.paused = false), part(move |w| w.apps[peer(lost) as usize] = true)]
+        }
+        Step::Resume { .. } => vec![part(|w| w.paused = false)],
         Step::VerifyFailOver { lost } => write_both(peer(lost), |_, r| r.state = RecordState::FailedOver),
         Step::CheckRebuilt { .. } | Step::AwaitHealthy => vec![part(|_| ())],
         Step::WebAppsOff => vec![part(|w| w.apps[0] = false), part(|w| w.apps[1] = false)],
