@@ -97,7 +97,8 @@ fn number(name: &str, group: &str) -> Option<u64> {
     name.strip_prefix("c8-claim-")?.strip_prefix(group)?.strip_prefix('-')?.parse().ok()
 }
 
-fn nonce() -> String {
+/// Different for each call and process.
+pub fn nonce() -> String {
     let nanos =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map(|d| d.as_nanos()).unwrap_or_default();
     format!("{nanos:x}-{:x}", std::process::id())

@@ -47,6 +47,7 @@ pub async fn look(at: &RegionAt, reach: &Reach) -> (Region, Release) {
                 region.ranges = cluster_ranges(cluster.pod_cidr.as_str(), cluster.node_cidr.as_deref());
                 region.tags.clone_from(&cluster.node_tags);
             }
+            region.forbidden = silent.forbidden;
             region.silence(&silent.why);
             return (region, Release::default());
         }
@@ -103,6 +104,15 @@ async fn objects(at: &RegionAt, alive: &Alive, region: &mut Region) -> Release {
         },
         Err(error) => Part::Unreachable(error.to_string()),
     };
+    // an empty list that was not read must not be taken for an empty region
+    let errors = [
+        ("the StatefulSet", set.as_ref().err()),
+        ("pods", pods.as_ref().err()),
+        ("volume claims", claims.as_ref().err()),
+        ("services", services.as_ref().err()),
+        ("its mode", mode.as_ref().err()),
+    ];
+    region.unread = errors.into_iter().find_map(|(what, error)| error.map(|error| format!("{what}: {error}")));
     if let Ok(Some(map)) = mode {
         let text =
             |key: &str| map.pointer(&format!("/data/{key}")).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -12,12 +12,13 @@ use c8_clients::{
         lease::{self, Claim, Lease},
     },
 };
-use c8_dr::{Goal, Observation, State, Step, assert_before, classify, is_covered, next_steps, refuse};
+use c8_dr::{Goal, Observation, State, Step, assert_before, classify, is_covered, is_reached, next_steps, refuse};
 use c8_release::{names, record};
 use terraform_plugin::{Context, Fault};
 use tokio::time::Instant;
 
 use super::{
+    claim,
     observe::{Depth, Seen, observe},
     plan::Intent,
 };
@@ -28,6 +29,10 @@ use crate::{
 
 /// How often one step is tried before it is given up.
 const ATTEMPTS: u32 = 5;
+/// Time for what can't be seen to be seen again, and for what is down to come up, before a transition stops in the middle.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Time for a cluster change that is in progress, most likely of an apply that was killed (dual-region.md 5.3).
+const PENDING: Duration = Duration::from_secs(20 * 60);
 /// How old the look at a silent region may get before it is asked again.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -99,7 +104,7 @@ impl<'a> Run<'a> {
     pub async fn look(&mut self) {
         for id in [0_u8, 1] {
             let index = usize::from(id);
-            let silent = self.reach[index].alive().is_none();
+            let silent = self.reach[index].alive().is_none() || self.o().region(u32::from(id)).unread.is_some();
             if silent && self.looked[index].elapsed() > SILENCE {
                 self.reach[index] = self.ctx.client.look(&self.installation.region(id).place).await;
                 self.looked[index] = Instant::now();
@@ -157,6 +162,7 @@ impl<'a> Run<'a> {
 
     /// Changes the record in all living regions, `first` first.
     pub async fn record(&mut self, first: u32, change: impl FnOnce(&mut record::Record)) -> Result<(), Fault> {
+        self.still_ours().await?;
         let (_, warnings) = super::record::write(self.installation, &self.living(first), change).await?;
         for warning in warnings {
             self.ctx.warn("The DR record was not copied everywhere", warning);
@@ -164,21 +170,22 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Holds the Lease in the leading region: acquired once, asked for before each change.
-    async fn hold_lease(&mut self, region: u32) -> Result<(), Fault> {
-        let fault = |error: c8_clients::kubernetes::Error| {
-            Fault::new(
-                "Another operator changes this installation",
-                format!(
-                    "Lease {} in region {region}: {error}. A Lease lives for a minute at most; apply again then.",
-                    record::NAME
-                ),
-            )
-        };
-        if let Some(lease) = &self.lease {
-            return lease.check().await.map_err(fault);
+    /// Whether the Lease is still ours. Asked before each change, those in the middle of a step included: a probe may have
+    /// taken minutes.
+    ///
+    /// # Errors
+    /// It is somebody else's, or nobody can tell.
+    pub async fn still_ours(&self) -> Result<(), Fault> {
+        match &self.lease {
+            Some(lease) => lease.check().await.map_err(|error| lease_fault(&error)),
+            None => Ok(()),
         }
-        let holder = format!("terraform-provider-c8/{}/{:x}", std::process::id(), super::time::now());
+    }
+
+    /// Acquires the Lease in the leading region.
+    async fn acquire_lease(&mut self, region: u32) -> Result<(), Fault> {
+        // a process id is the same in every container
+        let holder = format!("terraform-provider-c8/{}", claim::nonce());
         let claim = Claim {
             namespace: &self.at(region).namespace,
             name: record::NAME,
@@ -191,7 +198,8 @@ impl<'a> Run<'a> {
             tracing::info!(holder = other, "waiting for the Lease");
             ctx.warn("Another operator held the Lease", format!("The apply waited for {other}."));
         };
-        let lease = Lease::acquire(self.kubernetes(region)?, &claim, &self.wait, waiting).await.map_err(fault)?;
+        let lease =
+            Lease::acquire(self.kubernetes(region)?, &claim, &self.wait, waiting).await.map_err(|e| lease_fault(&e))?;
         self.lease = Some(lease);
         Ok(())
     }
@@ -238,6 +246,7 @@ impl<'a> Run<'a> {
     /// Runs the steps that are due until none is left. `saved` is called after each step.
     pub async fn to(&mut self, goal: Goal, intent: &Intent, mut saved: impl FnMut(&Self)) -> Result<(), Fault> {
         let mut attempts: (Option<Step>, u32) = (None, 0);
+        let mut hindered: Option<Instant> = None;
         if !intent.open && intent.steps.is_empty() {
             return Ok(());
         }
@@ -247,8 +256,17 @@ impl<'a> Run<'a> {
                 .map_err(|why| Fault::new("The transition was interrupted", format!("{why}. Apply again to go on.")))?;
             let due = next_steps(self.o(), goal);
             let Some(step) = due.first().cloned() else {
-                self.complete(intent);
-                return Ok(());
+                if self.has_ended(goal, intent) {
+                    self.complete(intent);
+                    return Ok(());
+                }
+                // nothing is due either when something can't be seen
+                if hindered.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                    return Err(self.not_there(goal));
+                }
+                self.pause(Duration::from_secs(2)).await?;
+                self.look().await;
+                continue;
             };
             if !intent.open
                 && let Some(unplanned) = due.iter().find(|step| !is_covered(step, &intent.steps))
@@ -258,28 +276,47 @@ impl<'a> Run<'a> {
                     self.o(),
                 ));
             }
-            attempts = match attempts {
-                (Some(last), count) if last == step => (Some(last), count + 1),
-                _ => (Some(step.clone()), 1),
-            };
-            let text = step.text(self.o());
-            if attempts.1 > ATTEMPTS {
-                return Err(failed(&step, &text, &format!("it was tried {ATTEMPTS} times and is still due")));
-            }
-            if matches!(step, Step::Claim { .. }) {
-                // a loss needs two readings, with a fresh look at who answers
-                self.pause(Duration::from_secs(1)).await?;
+            if self.lease.is_none() {
+                self.acquire_lease(self.leading(goal)).await?;
+                let claims = matches!(step, Step::Claim { .. });
+                if claims {
+                    // a loss needs two readings, with a fresh look at who answers
+                    self.pause(Duration::from_secs(1)).await?;
+                }
+                // whoever held the Lease meanwhile may have changed everything
                 self.look_afresh().await;
-                if next_steps(self.o(), goal).first() != Some(&step) {
+                if claims && next_steps(self.o(), goal).first() != Some(&step) {
                     return Err(changed(
                         "The second look at the lost region saw something else than the first.",
                         self.o(),
                     ));
                 }
+                continue;
             }
-            assert_before(&step, self.o()).map_err(|violation| failed(&step, &text, &violation.to_string()))?;
-            let region = self.leading(goal);
-            self.hold_lease(region).await?;
+            let text = step.text(self.o());
+            if let Err(violation) = assert_before(&step, self.o()) {
+                let patience = match (&step, self.o().best_configuration().is_some_and(|c| c.pending.is_some())) {
+                    (Step::Claim { .. }, _) => Duration::ZERO,
+                    (_, true) => PENDING,
+                    (_, false) => PATIENCE,
+                };
+                if hindered.get_or_insert_with(Instant::now).elapsed() >= patience {
+                    return Err(failed(&step, &text, &violation.to_string()));
+                }
+                tracing::info!(step = text, %violation, "waiting");
+                self.pause(Duration::from_secs(1)).await?;
+                self.look().await;
+                continue;
+            }
+            hindered = None;
+            attempts = match attempts {
+                (Some(last), count) if last == step => (Some(last), count + 1),
+                _ => (Some(step.clone()), 1),
+            };
+            if attempts.1 > ATTEMPTS {
+                return Err(failed(&step, &text, &format!("it was tried {ATTEMPTS} times and is still due")));
+            }
+            self.still_ours().await?;
             tracing::info!(step = text, "step");
             match self.perform(&step).await {
                 Ok(()) => {}
@@ -291,6 +328,32 @@ impl<'a> Run<'a> {
             }
             saved(self);
         }
+    }
+
+    /// Whether nothing due means that nothing is left. Where the steps were not planned and none was begun, a region that is
+    /// lost or degraded is nobody's failure.
+    fn has_ended(&self, goal: Goal, intent: &Intent) -> bool {
+        let idle = intent.open && self.completed.is_empty();
+        is_reached(self.o(), goal) || (idle && !matches!(classify(self.o()), State::Unknown(_) | State::Split(_)))
+    }
+
+    fn not_there(&self, goal: Goal) -> Fault {
+        let state = classify(self.o());
+        if self.completed.is_empty() {
+            return changed("None of the planned steps can be done.", self.o());
+        }
+        let wanted = match goal {
+            Goal::Both => "both regions active".to_owned(),
+            Goal::Without(lost) => format!("region {} alone", c8_dr::peer(lost)),
+        };
+        let lines = c8_dr::evidence(self.o(), state.lost()).join("\n");
+        Fault::new(
+            "The end of the transition was not seen",
+            format!(
+                "The goal is {wanted}, but the installation is {state}.\n\n{lines}\n\nWhat is done stays done. Repair what is \
+                 missing and apply again."
+            ),
+        )
     }
 
     /// All that was planned is done; what was found done is part of it, in the order of the plan.
@@ -350,6 +413,16 @@ fn changed(why: &str, o: &Observation) -> Fault {
         "The world has changed since the plan",
         format!("{why} The installation is {state}.\n\n{lines}\n\nNothing more was done. Plan again."),
     )
+}
+
+fn lease_fault(error: &c8_clients::kubernetes::Error) -> Fault {
+    let (summary, way_out) = match error {
+        c8_clients::kubernetes::Error::Held { .. } => {
+            ("Another operator changes this installation", "A Lease lives for a minute at most; apply again then.")
+        }
+        _ => ("The Lease can't be held", "Without it another operator could work at the same time. Apply again."),
+    };
+    Fault::new(summary, format!("Lease {}: {error}. Nothing more was changed. {way_out}", record::NAME))
 }
 
 fn failed(step: &Step, text: &str, why: &str) -> Fault {

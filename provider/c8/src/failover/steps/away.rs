@@ -47,36 +47,45 @@ impl Run<'_> {
         let survivor = peer(lost);
         let rules = self.rules(survivor)?;
         let line = self.line(lost)?;
+        // silence proves a fence only where somebody answered before
+        let answered = self.lives(lost)
+            && self.ask(survivor, &self.ports(lost)).await.is_ok_and(|answers| answers.iter().any(|answer| answer.ok));
+        self.still_ours().await?;
         for rule in line.brokers().into_iter().chain([line.store()]) {
             fence::ensure(&rules, &rule, &self.wait).await.map_err(|error| fault(&error.to_string()))?;
         }
         // what was under way through an open connection has ended then
         self.pause(self.failure_timeout(survivor)).await?;
-        let (note, text) = self.prove_fenced(lost).await?;
+        let (note, text) = self.prove_fenced(lost, answered).await?;
         self.record(survivor, |record| note_fence(record, note)).await?;
         self.report.push(text);
         Ok(())
     }
 
     /// A pod of the survivor tries to reach the lost region.
-    async fn prove_fenced(&mut self, lost: u32) -> Result<(FenceNote, String), Fault> {
-        let alive = self.o().region(lost).pods.iter().any(|pod| pod.running && pod.ready);
-        let mut items = vec![self.store_port(lost)];
-        // a dead region's names take long to time out: two questions are enough there
-        items.extend(self.broker_ports(lost).into_iter().take(if alive { usize::MAX } else { 1 }));
+    async fn prove_fenced(&mut self, lost: u32, answered: bool) -> Result<(FenceNote, String), Fault> {
+        let alive = self.lives(lost);
+        let items = self.ports(lost);
         let wait = self.wait.within(EFFECTIVE);
         loop {
             match self.ask(peer(lost), &items).await {
                 Ok(answers) if answers.iter().any(|answer| answer.ok) => {
                     tracing::info!("the fence is not effective yet");
                 }
-                Ok(_) if alive => {
+                Ok(_) if answered => {
                     return Ok((
                         FenceNote::Proven,
                         format!("fence: proven; a pod of region {} can't reach region {lost}, which lives", peer(lost)),
                     ));
                 }
                 Ok(_) => {
+                    self.ctx.warn(
+                        "The fence is unproven",
+                        format!(
+                            "Its rules are in place, but region {lost} could not be reached before either, so a try proves \
+                             nothing. Two of four replicas form no quorum there either."
+                        ),
+                    );
                     return Ok((
                         FenceNote::Unproven,
                         format!("fence: in place, unproven; region {lost} is silent anyway"),
@@ -109,6 +118,7 @@ impl Run<'_> {
             let line = self.line(lost)?;
             fence::ensure(&rules, &line.store(), &self.wait).await.map_err(|error| fault(&error.to_string()))?;
         }
+        self.still_ours().await?;
         let names = fence::names(&self.installation.group);
         for name in [names.incoming, names.outgoing] {
             rules.delete(&name, &self.wait).await.map_err(|error| fault(&error.to_string()))?;
@@ -177,6 +187,17 @@ impl Run<'_> {
                 ProbeItem::connect(&pod, 26502)
             })
             .collect()
+    }
+
+    fn lives(&self, region: u32) -> bool {
+        self.o().region(region).pods.iter().any(|pod| pod.running && pod.ready)
+    }
+
+    /// What a fence must stop. A dead region's names take long to time out: two questions are enough there.
+    fn ports(&self, region: u32) -> Vec<ProbeItem> {
+        let mut items = vec![self.store_port(region)];
+        items.extend(self.broker_ports(region).into_iter().take(if self.lives(region) { usize::MAX } else { 1 }));
+        items
     }
 
     fn store_port(&self, region: u32) -> ProbeItem {

@@ -7,22 +7,21 @@ use std::{
     time::Duration,
 };
 
-use c8_clients::{
-    kubernetes::{Delete, POD},
-    zeebe::{Error, PlannedChange, ProbeAnswer, Zeebe},
-};
-use c8_dr::{BrokerId, PartitionId, Step, Topology, peer, state::exporter_id};
+use c8_clients::zeebe::{Error, PlannedChange, ProbeAnswer, Zeebe};
+use c8_dr::{BrokerId, Observation, PartitionId, Step, Topology, peer, state::exporter_id};
 use c8_release::record::RecordState;
 use terraform_plugin::Fault;
 
 use crate::failover::{
-    engine::{self, pod_name},
+    engine::{self, Reports},
     run::Run,
 };
 
 /// How often a change is asked for while it fails for a reason that may pass.
 const ATTEMPTS: u32 = 8;
-/// Time for every partition to answer and export before brokers are restarted.
+/// Time for the configuration to be readable after a call whose outcome is not known.
+const UNREADABLE: Duration = Duration::from_secs(2 * 60);
+/// Time without any partition that answers or exports more than before.
 const STALLED: Duration = Duration::from_secs(2 * 60);
 
 impl Run<'_> {
@@ -46,6 +45,7 @@ impl Run<'_> {
         if let Some(plan) = plan {
             check_removal(&plan, &keep).map_err(|why| fault(&why))?;
         }
+        self.still_ours().await?;
         self.ask_until(|| zeebe.force_keep(&ids, false), Some(Step::ForceRemove { lost })).await?;
         Ok(())
     }
@@ -102,35 +102,26 @@ impl Run<'_> {
             tracing::info!(%error, attempt, "asked in vain");
             self.pause(pause).await?;
             pause = (pause * 2).min(Duration::from_secs(5));
-            if let Some(step) = &step {
+            let Some(step) = &step else { continue };
+            let wait = self.wait.within(UNREADABLE);
+            loop {
                 self.look().await;
-                // a change that is in progress may well be ours: confirming it is the caller's
-                let pending = self.o().best_configuration().is_some_and(|c| c.pending.is_some());
-                if step.done(self.o()) || pending {
-                    return Ok(None);
+                match outcome(step, self.o()) {
+                    Outcome::Done => return Ok(None),
+                    Outcome::NotDone => break,
+                    Outcome::Unknown => wait.pause(pause).await.map_err(|ended| {
+                        fault(&format!("{error}; whether it was done all the same can't be read ({ended})"))
+                    })?,
                 }
             }
+            self.still_ours().await?;
         }
         Ok(None)
     }
 
     pub(super) async fn verify_fail_over(&mut self, lost: u32) -> Result<(), Fault> {
         let survivor = peer(lost);
-        let mut restarted = false;
-        loop {
-            match self.prove_progress(survivor, if restarted { STALLED * 2 } else { STALLED }).await? {
-                Ok(()) => break,
-                Err(why) if restarted => return Err(fault(&why)),
-                Err(why) => {
-                    self.ctx.warn(
-                        "Brokers were restarted",
-                        format!("{why}. The brokers of region {survivor} were restarted one by one."),
-                    );
-                    self.restart_brokers(survivor).await?;
-                    restarted = true;
-                }
-            }
-        }
+        self.prove_progress(survivor).await?;
         let state = self.data_loss(survivor);
         self.record(survivor, |record| record.state = RecordState::FailedOver).await?;
         self.report.push(format!("every partition committed a command in region {survivor}, and exported it"));
@@ -142,25 +133,23 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A command per partition, and the survivor's exporter past it. `Ok(Err)`: it stalls.
-    async fn prove_progress(&mut self, survivor: u32, limit: Duration) -> Result<Result<(), String>, Fault> {
-        let partitions: Vec<PartitionId> = self.sizes()?.partitions().collect();
+    /// A command per partition, and the survivor's exporter past it. A backlog may take its time, as long as it shrinks.
+    async fn prove_progress(&mut self, survivor: u32) -> Result<(), Fault> {
+        let partitions: BTreeSet<PartitionId> = self.sizes()?.partitions().collect();
         let zeebe = self.zeebe(survivor)?;
-        let wait = self.wait.within(limit);
+        let mut wait = self.wait.within(STALLED);
         let mut pause = Duration::from_millis(200);
-        let mut open: BTreeSet<PartitionId> = partitions.iter().copied().collect();
-        let mut goal: BTreeMap<PartitionId, i64> = BTreeMap::new();
+        let mut progress = Progress { open: partitions.clone(), ..Progress::default() };
         loop {
-            let asked: Vec<PartitionId> = open.iter().copied().collect();
+            let asked: Vec<PartitionId> = progress.open.iter().copied().collect();
             let mut why = String::new();
+            let mut moved = false;
             if !asked.is_empty() {
                 match zeebe.probe(&asked).await {
                     Ok(answers) => {
                         for (partition, answer) in answers {
                             match answer {
-                                ProbeAnswer::Processed => {
-                                    open.remove(&partition);
-                                }
+                                ProbeAnswer::Processed => moved |= progress.open.remove(&partition),
                                 ProbeAnswer::NoLeader(text) => why = format!("partition {partition}: {text}"),
                             }
                         }
@@ -168,70 +157,26 @@ impl Run<'_> {
                     Err(error) => why = error.to_string(),
                 }
             }
-            if open.is_empty() {
+            if progress.open.is_empty() {
                 match engine::reports(&zeebe, self.at(survivor), &self.o().region(survivor).pods.clone()).await {
-                    Ok(reports) => {
-                        let leaders = || reports.values().flatten().filter(|(_, report)| report.is_leader());
-                        if goal.is_empty() {
-                            goal =
-                                leaders().filter_map(|(id, report)| Some((*id, report.processed_position?))).collect();
+                    Ok(reports) => match progress.see(&partitions, &reports) {
+                        Seen::Done => return Ok(()),
+                        Seen::Behind { moved: exported, partitions } => {
+                            moved |= exported;
+                            why = format!("partitions {} do not export", c8_dr::topology::list(&partitions));
                         }
-                        let exported: BTreeMap<PartitionId, i64> =
-                            leaders().filter_map(|(id, report)| Some((*id, report.exported_position?))).collect();
-                        let behind: Vec<PartitionId> = partitions
-                            .iter()
-                            .copied()
-                            .filter(|id| match (goal.get(id), exported.get(id)) {
-                                (Some(goal), Some(exported)) => exported < goal,
-                                _ => true,
-                            })
-                            .collect();
-                        if behind.is_empty() {
-                            return Ok(Ok(()));
-                        }
-                        if goal.len() < partitions.len() {
-                            goal.clear();
-                        }
-                        why = format!("partitions {} do not export", c8_dr::topology::list(&behind));
-                    }
+                    },
                     Err(error) => why = error.to_string(),
                 }
             }
-            self.wait.check().map_err(|ended| fault(&format!("{why} ({ended})")))?;
-            if wait.pause(pause).await.is_err() {
-                return Ok(Err(why));
+            if moved {
+                wait = self.wait.within(STALLED);
+            }
+            if let Err(ended) = wait.pause(pause).await {
+                return Err(fault(&format!("{why} ({ended})")));
             }
             pause = (pause * 2).min(Duration::from_secs(5));
         }
-    }
-
-    /// One by one: with two replicas a partition, each restart interrupts its partitions (camunda#38724).
-    async fn restart_brokers(&mut self, region: u32) -> Result<(), Fault> {
-        for id in self.sizes()?.brokers(region) {
-            let pod = POD.named(&self.at(region).namespace, &pod_name(self.at(region), id));
-            let kubernetes = self.kubernetes(region)?;
-            let old = kubernetes.find(&pod).await.map_err(|error| fault(&error.to_string()))?;
-            let uid = old.as_ref().and_then(|pod| pod.pointer("/metadata/uid")).and_then(serde_json::Value::as_str);
-            kubernetes
-                .delete(&pod, &Delete { uid: uid.map(str::to_owned), ..Delete::default() })
-                .await
-                .map_err(|error| fault(&error.to_string()))?;
-            if let Some(uid) = uid {
-                let wait = self.wait.within(Duration::from_secs(5 * 60));
-                kubernetes.deleted(&pod, uid, &wait).await.map_err(|error| fault(&error.to_string()))?;
-            }
-            loop {
-                self.pause(Duration::from_secs(1)).await?;
-                self.look().await;
-                let o = self.o();
-                if o.region(region).pods.iter().any(|pod| pod.id == id && pod.running)
-                    && o.view_from(region).is_some_and(|view| view.lists(id))
-                {
-                    break;
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Earned only if both surviving replicas of every partition are on the disks that the record knew.
@@ -257,6 +202,67 @@ impl Run<'_> {
             "data_loss: possible: partitions {}; a replica of them in region {survivor} is not on the disk of the last healthy record",
             c8_dr::topology::list(&doubtful)
         )
+    }
+}
+
+/// What became of a call that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It was done, or is on its way: a change that is in progress may well be ours, and confirming it is the caller's.
+    Done,
+    NotDone,
+    Unknown,
+}
+
+fn outcome(step: &Step, o: &Observation) -> Outcome {
+    let configuration = o.best_configuration();
+    if step.done(o) || configuration.is_some_and(|c| c.pending.is_some()) {
+        return Outcome::Done;
+    }
+    // a change that was made twice is not the same change: enabling an exporter again starts it anew. Only a forced removal
+    // is asked for without knowing: with broker 0 gone nobody can read the configuration, and it names its end state
+    match (step, configuration) {
+        (Step::ForceRemove { .. } | Step::Pause { .. } | Step::Resume { .. } | Step::ResumeSurvivor { .. }, _)
+        | (_, Some(_)) => Outcome::NotDone,
+        (_, None) => Outcome::Unknown,
+    }
+}
+
+/// How far the survivor has come.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Partitions that have not answered a command.
+    open: BTreeSet<PartitionId>,
+    /// Processed positions right after all of them had: the commands lie at or below.
+    goal: BTreeMap<PartitionId, i64>,
+    exported: BTreeMap<PartitionId, i64>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Done,
+    Behind { moved: bool, partitions: Vec<PartitionId> },
+}
+
+impl Progress {
+    /// Compares what the leaders say with what must be exported. A partition that says nothing is behind.
+    fn see(&mut self, partitions: &BTreeSet<PartitionId>, reports: &Reports) -> Seen {
+        let leaders = || reports.values().flatten().filter(|(_, report)| report.is_leader());
+        for (id, report) in leaders() {
+            if let Some(position) = report.processed_position {
+                self.goal.entry(*id).or_insert(position);
+            }
+        }
+        let exported: BTreeMap<PartitionId, i64> =
+            leaders().filter_map(|(id, report)| Some((*id, report.exported_position?))).collect();
+        let behind: Vec<PartitionId> = partitions
+            .iter()
+            .copied()
+            .filter(|id| !matches!((self.goal.get(id), exported.get(id)), (Some(goal), Some(now)) if now >= goal))
+            .collect();
+        let moved = behind.iter().any(|id| exported.get(id) > self.exported.get(id));
+        self.exported = exported;
+        if behind.is_empty() { Seen::Done } else { Seen::Behind { moved, partitions: behind } }
     }
 }
 
@@ -307,5 +313,38 @@ mod tests {
         assert!(check_removal(&plan([2, 0], 1), &keep).is_ok());
         assert!(check_removal(&plan([1, 3], 1), &keep).is_err());
         assert!(check_removal(&plan([2, 0], 0), &keep).is_err());
+    }
+
+    #[test]
+    fn a_change_is_not_asked_for_again_before_its_outcome_is_known() {
+        let blind = Observation::default();
+        assert_eq!(outcome(&Step::EnableExporter { lost: 1 }, &blind), Outcome::Unknown);
+        assert_eq!(outcome(&Step::AddBrokers { lost: 1 }, &blind), Outcome::Unknown);
+        assert_eq!(outcome(&Step::ForceRemove { lost: 0 }, &blind), Outcome::NotDone);
+        let mut seen = Observation::default();
+        let mut configuration = c8_dr::Configuration::default();
+        seen.region_mut(0).configuration = c8_dr::Part::Known(configuration.clone());
+        assert_eq!(outcome(&Step::EnableExporter { lost: 1 }, &seen), Outcome::NotDone);
+        configuration.pending = Some(c8_dr::Pending::default());
+        seen.region_mut(0).configuration = c8_dr::Part::Known(configuration);
+        assert_eq!(outcome(&Step::EnableExporter { lost: 1 }, &seen), Outcome::Done);
+    }
+
+    #[test]
+    fn a_partition_must_export_what_it_had_processed_when_it_answered() {
+        let reports = |processed: i64, exported: [i64; 2]| -> Reports {
+            let report =
+                |exported: i64| json!({"role": "LEADER", "processedPosition": processed, "exportedPosition": exported});
+            let of = |partition, exported| (partition, serde_json::from_value(report(exported)).unwrap());
+            BTreeMap::from([(0, BTreeMap::from([of(1, exported[0]), of(2, exported[1])]))])
+        };
+        let all = BTreeSet::from([1, 2]);
+        let mut progress = Progress::default();
+        let behind = |moved, partitions: &[u32]| Seen::Behind { moved, partitions: partitions.to_vec() };
+        assert_eq!(progress.see(&all, &reports(10, [4, 10])), behind(true, &[1]));
+        assert_eq!(progress.see(&all, &reports(12, [4, 12])), behind(false, &[1]), "frozen");
+        assert_eq!(progress.see(&all, &reports(12, [9, 12])), behind(true, &[1]), "a backlog shrinks");
+        assert_eq!(progress.see(&all, &reports(20, [10, 12])), Seen::Done, "what came later does not count");
+        assert_eq!(progress.see(&all, &Reports::new()), behind(false, &[1, 2]), "silence is no proof");
     }
 }

@@ -96,6 +96,7 @@ impl Run<'_> {
             include_global_state: true,
             metadata: store::metadata(&snapshot, lost),
         };
+        self.still_ours().await?;
         elastic
             .take_snapshot(&repository, &snapshot.name, &new, &self.wait)
             .await
@@ -139,6 +140,7 @@ impl Run<'_> {
         }
         // never the only copy: the exporter to this store is disabled
         let old: Vec<String> = store::indices(&elastic).await.map_err(explain)?.into_keys().collect();
+        self.still_ours().await?;
         elastic.delete_indices(&old).await.map_err(explain)?;
         elastic.restore(&peers, &snapshot.name, &[], true, &self.wait).await.map_err(explain)?;
         self.look().await;

@@ -56,6 +56,13 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// The other region's gates are not touched: it may be rebuilt, and hold.
+    pub(super) async fn resume_survivor(&mut self, lost: u32) -> Result<(), Fault> {
+        self.resume(lost).await?;
+        self.scale_web_apps(peer(lost), 1).await?;
+        self.mode(peer(lost), &json!({ "webapps": "on" })).await
+    }
+
     pub(super) async fn web_apps_on(&mut self) -> Result<(), Fault> {
         for region in [0, 1] {
             if self.kubernetes(region).is_err() {
@@ -86,7 +93,10 @@ impl Run<'_> {
             self.compare_live_stores().await?;
         }
         let o = self.o().clone();
-        let first = u32::from(self.reach[0].alive().is_none());
+        // the survivor of a fail-back first: should this be the last that is written, it is the one that knows
+        let survivor =
+            o.record().filter(|record| record.state.is_failed_over()).and_then(|record| record.lost).map(peer);
+        let first = survivor.unwrap_or_else(|| u32::from(self.reach[0].alive().is_none()));
         self.record(first, |record| fill_healthy(record, &o)).await?;
         self.report.push(
             "both regions are active: all brokers are there, every partition has one leader, all replicas are healthy"
