@@ -142,13 +142,13 @@ fn note(text: &[u8]) -> Vec<u8> {
 async fn values_that_are_no_values() {
     let tiny = Tiny::start(None, &[]);
     assert_eq!(validated(&tiny, note(b"\xa1x")).await, [""; 0], "the form is right");
-    // an extension of an unknown code and no content is an unknown value, as the encoders of other times wrote it
-    assert_eq!(validated(&tiny, note(b"\xd4\x05\0")).await, [""; 0]);
+    // any extension is an unknown value, whatever a later Terraform may tell about it in there
+    for extension in [&b"\xd4\x05\0"[..], b"\xc7\0\x0c", b"\xc7\x03\x0c\xa1\xa1\xa1", b"\xd8\x7faaaaaaaaaaaaaaaa"] {
+        assert_eq!(validated(&tiny, note(extension)).await, [""; 0], "{extension:x?}");
+    }
     for (what, bytes) in [
         ("nothing", Vec::new()),
-        ("an extension with content", note(b"\xd8\x05aaaaaaaaaaaaaaaa")),
         ("an extension of 4 GB", note(b"\xc9\xff\xff\xff\xff\x0c")),
-        ("refinements that are no map", note(b"\xc7\x03\x0c\xa1\xa1\xa1")),
         ("a code that is none", note(b"\xc1")),
         ("text that is no UTF-8", note(b"\xa1\xff")),
         ("text of 4 GB", note(b"\xdb\xff\xff\xff\xff")),
@@ -183,7 +183,7 @@ async fn state_nested_without_end() {
             raw_state: Some(RawState { json: stored.into_bytes(), ..Default::default() }),
         };
         let answer = provider.upgrade_resource_state(request).await.unwrap().into_inner();
-        assert_eq!(errors(&answer.diagnostics), ["Unreadable state"]);
+        assert_eq!(errors(&answer.diagnostics).len(), 1, "{:?}", answer.diagnostics);
     }
     is_well(tiny).await;
 }

@@ -58,7 +58,7 @@ impl Environment {
     }
 }
 
-/// Writes the line. Nothing else is ever written to stdout: Terraform reads it as the protocol.
+/// Writes to stdout: the line, and nothing else ever, for Terraform reads it as the protocol; or what a user reads in debug mode.
 pub(crate) fn announce(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(line.as_bytes())?;
@@ -83,6 +83,8 @@ This is a Terraform provider. It isn't run by hand: Terraform and OpenTofu start
   }}
 
 Then run `terraform init` and `terraform plan`.
+
+To run it under a debugger, start it with `--debug`: it says how Terraform attaches itself.
 "
     )
 }

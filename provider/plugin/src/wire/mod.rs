@@ -6,6 +6,7 @@
 //! | `socket` | a Unix socket in a directory that only this user can enter, removed at the end |
 //! | `tls` | mutual TLS: only the process that started us can talk to us |
 //! | `companions` | the services beside the provider: shutdown, and two streams that stay silent |
+//! | `debug` | started by hand with `--debug`: Terraform attaches itself |
 //! | `log` | `tracing` events as hclog's JSON lines on stderr |
 //! | `panic` | panics as lines that Terraform shows to the user |
 //! | `serve` | all of it in order |
@@ -13,6 +14,7 @@
 //! Nothing here knows what a provider is: [`serve::run`] takes a finished gRPC service.
 
 pub(crate) mod companions;
+pub(crate) mod debug;
 pub(crate) mod handshake;
 pub(crate) mod log;
 pub(crate) mod panic;

@@ -1,8 +1,9 @@
 //! A plugin process from start to end.
 
 use std::{
-    io,
-    process::{ExitCode, exit},
+    env, io,
+    os::unix::process::parent_id,
+    process::{self, ExitCode, exit},
     sync::Arc,
     time::Duration,
 };
@@ -20,6 +21,7 @@ use tonic::transport::Server;
 
 use super::{
     companions::Companions,
+    debug,
     handshake::{self, Environment},
     log, panic,
     proto::{
@@ -42,8 +44,14 @@ const TLS_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the connections get to end after the reply to Shutdown. Terraform kills after two seconds.
 const GRACE: Duration = Duration::from_millis(200);
 
+/// How often we look whether Terraform still lives. Killed, it can't say Shutdown, and nobody else would end us.
+const WATCH: Duration = Duration::from_millis(500);
+
 /// The exit code of a process that ended on SIGTERM, as shells have it.
 const TERMINATED: i32 = 128 + 15;
+
+/// The exit code of a process whose Terraform is gone, as if by SIGHUP.
+const ABANDONED: i32 = 128 + 1;
 
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
@@ -63,16 +71,21 @@ enum ServeError {
 /// still blocks a thread must not keep Terraform waiting.
 pub(crate) async fn run(address: &str, version: &str, provider: impl Provider) -> ExitCode {
     let environment = Environment::read();
-    if !environment.is_terraform() {
+    let debugging = debug::is_wanted(env::args_os().skip(1));
+    if !debugging && !environment.is_terraform() {
         complain(&handshake::explanation(address, version));
         return ExitCode::FAILURE;
     }
     panic::install();
     log::install(address);
-    if !environment.offers_our_protocol() {
+    if !debugging && !environment.offers_our_protocol() {
         tracing::error!(ours = handshake::PROTOCOL_VERSION, "Terraform offers no protocol that this provider speaks");
     }
-    match serve(&environment, provider).await {
+    let served = match debugging {
+        true => attachable(address, &environment, provider).await,
+        false => serve(&environment, provider).await,
+    };
+    match served {
         Ok(code) => exit(code),
         Err(error) => {
             complain(&format!("terraform-provider {address} {version}: {error}\n"));
@@ -85,6 +98,8 @@ async fn serve(environment: &Environment, provider: impl Provider) -> Result<i32
     // Ctrl-C reaches the whole process group. Terraform then sends Stop and waits for us, so it must not end us.
     let _deaf = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    let terraform = parent_id();
 
     let identity = environment.client_certificate.as_deref().map(Identity::for_client).transpose()?;
     let (socket, listener) = Socket::bind(environment.socket_directory.as_deref()).map_err(ServeError::Bind)?;
@@ -106,9 +121,38 @@ async fn serve(environment: &Environment, provider: impl Provider) -> Result<i32
             0
         }
         _ = terminate.recv() => TERMINATED,
+        _ = hangup.recv() => ABANDONED,
+        () = orphaned(terraform) => ABANDONED,
     };
     drop(socket);
     Ok(code)
+}
+
+/// Serves whoever attaches, until the user ends it.
+async fn attachable(address: &str, environment: &Environment, provider: impl Provider) -> Result<i32, ServeError> {
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    let (socket, listener) = Socket::bind(environment.socket_directory.as_deref()).map_err(ServeError::Bind)?;
+    handshake::announce(&debug::announcement(address, process::id(), socket.path())).map_err(ServeError::Announce)?;
+
+    // never fires: a Shutdown is not for this process
+    let shutdown = CancellationToken::new();
+    let code = tokio::select! {
+        ended = grpc(listener, None, provider, shutdown) => { ended?; 0 }
+        _ = interrupt.recv() => 0,
+        _ = terminate.recv() => TERMINATED,
+        _ = hangup.recv() => ABANDONED,
+    };
+    drop(socket);
+    Ok(code)
+}
+
+/// Ends when `parent` does: an orphan gets another parent.
+async fn orphaned(parent: u32) {
+    while parent_id() == parent {
+        tokio::time::sleep(WATCH).await;
+    }
 }
 
 async fn grpc(
