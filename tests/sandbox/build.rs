@@ -14,9 +14,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     files.sort();
     println!("cargo::rerun-if-changed=proto");
     let set = protox::compile(&files, [folder])?;
-    tonic_prost_build::configure()
-        .build_client(true)
-        .build_server(true)
-        .compile_fds(set)?;
+    tonic_prost_build::configure().build_client(true).build_server(true).compile_fds(set)?;
     Ok(())
 }

@@ -68,7 +68,9 @@ fn truths(world: &World, report: &mut Report) -> BTreeMap<u32, Truth> {
     let engine = &world.zeebe;
     // the newest configuration of running brokers; without any, of the disks
     let running = engine.brokers.values().filter_map(|broker| engine.config_of(broker));
-    let config = running.max_by_key(|c| c.version).or_else(|| engine.disks.values().filter_map(|d| d.config.as_ref()).max_by_key(|c| c.version));
+    let config = running
+        .max_by_key(|c| c.version)
+        .or_else(|| engine.disks.values().filter_map(|d| d.config.as_ref()).max_by_key(|c| c.version));
     let Some(config) = config else { return BTreeMap::new() };
     let mut truths = BTreeMap::new();
     for partition in config.partitions() {
@@ -79,8 +81,13 @@ fn truths(world: &World, report: &mut Report) -> BTreeMap<u32, Truth> {
             .filter_map(|(pod, broker)| Some((broker.roles.get(&partition)?.leader.as_ref()?.term, pod)))
             .max()
             .and_then(|(_, pod)| engine.replica(pod, partition));
-        let on_disks = engine.disks.values().filter(|disk| disk.broker.is_some_and(|id| members.contains(&id))).filter_map(|d| d.replicas.get(&partition));
-        let Some(best) = leader.or_else(|| on_disks.clone().max_by_key(|replica| (replica.progress(), replica.commit))) else {
+        let on_disks = engine
+            .disks
+            .values()
+            .filter(|disk| disk.broker.is_some_and(|id| members.contains(&id)))
+            .filter_map(|d| d.replicas.get(&partition));
+        let Some(best) = leader.or_else(|| on_disks.clone().max_by_key(|replica| (replica.progress(), replica.commit)))
+        else {
             report.find(format!("partition {partition} has no replica on any disk"));
             continue;
         };
@@ -91,8 +98,18 @@ fn truths(world: &World, report: &mut Report) -> BTreeMap<u32, Truth> {
             .iter()
             .filter_map(|id| {
                 // a broker's disk is the one it runs on now; of those at rest, the fullest one
-                let live = engine.brokers.values().find(|broker| broker.id == *id).and_then(|broker| engine.disks.get(&broker.disk));
-                let rest = || engine.disks.values().filter(|disk| disk.broker == Some(*id)).max_by_key(|d| d.replicas.get(&partition).map(|r| r.log.len()));
+                let live = engine
+                    .brokers
+                    .values()
+                    .find(|broker| broker.id == *id)
+                    .and_then(|broker| engine.disks.get(&broker.disk));
+                let rest = || {
+                    engine
+                        .disks
+                        .values()
+                        .filter(|disk| disk.broker == Some(*id))
+                        .max_by_key(|d| d.replicas.get(&partition).map(|r| r.log.len()))
+                };
                 live.or_else(rest)?.replicas.get(&partition)
             })
             .collect();
@@ -103,18 +120,35 @@ fn truths(world: &World, report: &mut Report) -> BTreeMap<u32, Truth> {
             }
         }
         let committed = best.committed();
-        let holders = copies.iter().filter(|copy| copy.log.len() >= committed.len() && copy.log.get(..committed.len()) == Some(committed)).count();
+        let holders = copies
+            .iter()
+            .filter(|copy| copy.log.len() >= committed.len() && copy.log.get(..committed.len()) == Some(committed))
+            .count();
         if holders <= members.len() / 2 {
-            report.find(format!("partition {partition}: only {holders} of {} members hold what was committed", members.len()));
+            report.find(format!(
+                "partition {partition}: only {holders} of {} members hold what was committed",
+                members.len()
+            ));
         }
-        let configured = config.members.values().find_map(|member| member.partitions.get(&partition)).map(|p| p.exporters.clone()).unwrap_or_default();
+        let configured = config
+            .members
+            .values()
+            .find_map(|member| member.partitions.get(&partition))
+            .map(|p| p.exporters.clone())
+            .unwrap_or_default();
         let exporters = configured
             .iter()
-            .map(|(id, exporter)| (id.clone(), (best.exporters.get(id).map_or(0, |own| own.position), exporter.enabled)))
+            .map(|(id, exporter)| {
+                (id.clone(), (best.exporters.get(id).map_or(0, |own| own.position), exporter.enabled))
+            })
             .collect();
         for (id, own) in &best.exporters {
             if own.position > best.committed_position() {
-                report.find(format!("partition {partition}: exporter {id} is at {}, beyond the last record {}", own.position, best.committed_position()));
+                report.find(format!(
+                    "partition {partition}: exporter {id} is at {}, beyond the last record {}",
+                    own.position,
+                    best.committed_position()
+                ));
             }
         }
         truths.insert(partition, Truth { entries: committed.to_vec(), led: leader.is_some(), exporters });
@@ -199,11 +233,13 @@ fn stores(world: &World, truths: &BTreeMap<u32, Truth>, report: &mut Report) {
                 continue;
             };
             let Some(data) = world.stores.data(pod) else { continue };
-            let cluster = world.clusters.get(&node.host.cluster).map(|cluster| cluster.name.clone()).unwrap_or_default();
+            let cluster =
+                world.clusters.get(&node.host.cluster).map(|cluster| cluster.name.clone()).unwrap_or_default();
             let mut held: BTreeMap<(u64, u64), Vec<i64>> = BTreeMap::new();
             for index in data.matching("zeebe-record*") {
                 for document in data.indices[&index].docs.values() {
-                    let place = (document["partitionId"].as_u64().unwrap_or(0), document["position"].as_u64().unwrap_or(0));
+                    let place =
+                        (document["partitionId"].as_u64().unwrap_or(0), document["position"].as_u64().unwrap_or(0));
                     held.entry(place).or_default().push(document["key"].as_i64().unwrap_or(0));
                 }
             }
@@ -212,9 +248,15 @@ fn stores(world: &World, truths: &BTreeMap<u32, Truth>, report: &mut Report) {
                 let Some((upto, true)) = truth.exporters.get(id) else { continue };
                 let mut gaps = Vec::new();
                 let mut known = BTreeSet::new();
-                for record in truth.entries.iter().filter_map(|entry| entry.record.as_ref()).filter(|record| record.kind == RecordType::Event) {
+                for record in truth
+                    .entries
+                    .iter()
+                    .filter_map(|entry| entry.record.as_ref())
+                    .filter(|record| record.kind == RecordType::Event)
+                {
                     known.insert(record.position);
-                    let keys = held.get(&(u64::from(*partition), record.position)).map(Vec::as_slice).unwrap_or_default();
+                    let keys =
+                        held.get(&(u64::from(*partition), record.position)).map(Vec::as_slice).unwrap_or_default();
                     compared += keys.len();
                     match keys {
                         [] if record.position <= *upto => gaps.push(record.position),
@@ -222,11 +264,18 @@ fn stores(world: &World, truths: &BTreeMap<u32, Truth>, report: &mut Report) {
                         [key] if *key == record.key => {}
                         [_] => {
                             report.foreign += 1;
-                            report.find(format!("store of {namespace}: {partition}-{} is another record than in the log", record.position));
+                            report.find(format!(
+                                "store of {namespace}: {partition}-{} is another record than in the log",
+                                record.position
+                            ));
                         }
                         _ => {
                             report.foreign += 1;
-                            report.find(format!("store of {namespace}: {partition}-{} is there {} times", record.position, keys.len()));
+                            report.find(format!(
+                                "store of {namespace}: {partition}-{} is there {} times",
+                                record.position,
+                                keys.len()
+                            ));
                         }
                     }
                 }
@@ -238,10 +287,15 @@ fn stores(world: &World, truths: &BTreeMap<u32, Truth>, report: &mut Report) {
                         gaps[0]
                     ));
                 }
-                let strange = held.keys().filter(|(p, position)| *p == u64::from(*partition) && !known.contains(position)).count();
+                let strange = held
+                    .keys()
+                    .filter(|(p, position)| *p == u64::from(*partition) && !known.contains(position))
+                    .count();
                 if strange > 0 {
                     report.foreign += strange;
-                    report.find(format!("store of {namespace}: partition {partition} has {strange} records that no log has"));
+                    report.find(format!(
+                        "store of {namespace}: partition {partition} has {strange} records that no log has"
+                    ));
                 }
             }
             report.compared.insert(format!("{cluster}/{namespace}"), compared);

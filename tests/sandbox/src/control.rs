@@ -102,7 +102,11 @@ async fn lose(State(shared): State<Shared>, Path(cluster): Path<String>, body: O
         "network" => Power::Isolated,
         other => return Err(unknown(&format!("mode {other}: crash, hang or network"))),
     };
-    if shared.lock().set_power(&cluster, power) { Ok(Json(json!({"cluster": cluster, "power": format!("{power:?}")}))) } else { Err(unknown(&format!("cluster {cluster}"))) }
+    if shared.lock().set_power(&cluster, power) {
+        Ok(Json(json!({"cluster": cluster, "power": format!("{power:?}")})))
+    } else {
+        Err(unknown(&format!("cluster {cluster}")))
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -117,7 +121,11 @@ async fn bring_back(State(shared): State<Shared>, Path(cluster): Path<String>, b
     if empty {
         world.wipe_disks(&cluster);
     }
-    if world.set_power(&cluster, Power::Up) { Ok(Json(json!({"cluster": cluster, "power": "Up"}))) } else { Err(unknown(&format!("cluster {cluster}"))) }
+    if world.set_power(&cluster, Power::Up) {
+        Ok(Json(json!({"cluster": cluster, "power": "Up"})))
+    } else {
+        Err(unknown(&format!("cluster {cluster}")))
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -130,7 +138,11 @@ struct Kill {
 async fn kill(State(shared): State<Shared>, Path(id): Path<u32>, body: Option<Json<Kill>>) -> Answer {
     let Json(options) = body.unwrap_or_default();
     let mut world = shared.lock();
-    if world.kill_broker(id, options.stay_down, options.wipe) { Ok(Json(json!({"killed": id}))) } else { Err(unknown(&format!("running broker {id}"))) }
+    if world.kill_broker(id, options.stay_down, options.wipe) {
+        Ok(Json(json!({"killed": id})))
+    } else {
+        Err(unknown(&format!("running broker {id}")))
+    }
 }
 
 async fn revive(State(shared): State<Shared>, Path(id): Path<u32>) -> Json<Value> {
@@ -189,7 +201,13 @@ pub fn leftovers(world: &World) -> Value {
     let mut addresses = Vec::new();
     for cluster in world.clusters.values() {
         disks.extend(cluster.store.disks().into_iter().map(|disk| format!("{}/{}", cluster.name, disk.name)));
-        addresses.extend(cluster.store.load_balancers().into_iter().map(|(namespace, service, ip)| format!("{}/{namespace}/{service} {ip}", cluster.name)));
+        addresses.extend(
+            cluster
+                .store
+                .load_balancers()
+                .into_iter()
+                .map(|(namespace, service, ip)| format!("{}/{namespace}/{service} {ip}", cluster.name)),
+        );
     }
     disks.extend(world.orphans.disks.iter().cloned());
     addresses.extend(world.orphans.load_balancers.iter().cloned());
@@ -212,7 +230,12 @@ impl World {
             cluster.power = power;
         }
         if !power.runs() {
-            let pods: Vec<String> = self.processes.iter().filter(|(_, process)| process.cluster == uid).map(|(pod, _)| pod.clone()).collect();
+            let pods: Vec<String> = self
+                .processes
+                .iter()
+                .filter(|(_, process)| process.cluster == uid)
+                .map(|(pod, _)| pod.clone())
+                .collect();
             for pod in pods {
                 kubelet::stop(self, &pod);
                 self.processes.remove(&pod);
@@ -230,7 +253,13 @@ impl World {
 
     /// Kills a broker by id.
     pub fn kill_broker(&mut self, id: u32, stay_down: bool, wipe: bool) -> bool {
-        let Some((pod, disk)) = self.zeebe.brokers.iter().find(|(_, broker)| broker.id == id).map(|(pod, broker)| (pod.clone(), broker.disk.clone())) else {
+        let Some((pod, disk)) = self
+            .zeebe
+            .brokers
+            .iter()
+            .find(|(_, broker)| broker.id == id)
+            .map(|(pod, broker)| (pod.clone(), broker.disk.clone()))
+        else {
             return false;
         };
         if wipe {
@@ -242,7 +271,12 @@ impl World {
 
     /// Lets a broker start again that was killed for good.
     pub fn revive_broker(&mut self, id: u32) {
-        let pods: Vec<String> = self.processes.iter().filter(|(_, process)| process.broker == Some(id)).map(|(pod, _)| pod.clone()).collect();
+        let pods: Vec<String> = self
+            .processes
+            .iter()
+            .filter(|(_, process)| process.broker == Some(id))
+            .map(|(pod, _)| pod.clone())
+            .collect();
         for pod in pods {
             kubelet::revive(self, &pod, Instant::now());
         }

@@ -36,7 +36,10 @@ async fn main() -> std::io::Result<()> {
     let sandbox = Sandbox::start(options).await?;
     println!("{}", sandbox.provider_block());
     println!("# control API: {}", sandbox.control_url());
-    println!("#   curl -X POST {0}/regions/CLUSTER/lose    curl -X POST {0}/workload    curl {0}/audit    curl {0}/status", sandbox.control_url());
+    println!(
+        "#   curl -X POST {0}/regions/CLUSTER/lose    curl -X POST {0}/workload    curl {0}/audit    curl {0}/status",
+        sandbox.control_url()
+    );
     println!("# Ctrl-C ends it, with everything that is in it.");
     tokio::signal::ctrl_c().await
 }

@@ -14,7 +14,9 @@ enum Item {
 
 /// Plays the script of a probe pod: one line per item of `C8_PROBE`, `<index> ok <detail>` or `<index> fail <detail>`.
 pub fn run(world: &World, from: &Host, namespace: &str, items: &str) -> String {
-    let Ok(items) = serde_json::from_str::<Vec<Item>>(items) else { return "0 fail C8_PROBE is not understood\n".into() };
+    let Ok(items) = serde_json::from_str::<Vec<Item>>(items) else {
+        return "0 fail C8_PROBE is not understood\n".into();
+    };
     let mut report = String::new();
     for (index, item) in items.iter().enumerate() {
         let (ok, detail) = match item {
@@ -38,5 +40,9 @@ fn connect(world: &World, from: &Host, namespace: &str, target: &str) -> Result<
     if addresses.is_empty() {
         return Err(format!("nc: bad address '{host}'"));
     }
-    if addresses.into_iter().any(|ip| surroundings::listener(world, from, ip, port).is_some()) { Ok(()) } else { Err(format!("nc: {target}: timed out")) }
+    if addresses.into_iter().any(|ip| surroundings::listener(world, from, ip, port).is_some()) {
+        Ok(())
+    } else {
+        Err(format!("nc: {target}: timed out"))
+    }
 }

@@ -49,7 +49,11 @@ impl Sandbox {
         let key = shared.lock().gcp.set_operator(&project, pair, &format!("{endpoint}/token"));
         let folder = std::env::temp_dir().join(format!("c8-sandbox-{}", objects::new_uid()));
         std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join("credentials.json"))?;
+        let file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(folder.join("credentials.json"))?;
         serde_json::to_writer_pretty(file, &key)?;
 
         let mut tasks = Vec::new();

@@ -60,7 +60,10 @@ impl WebApps {
     /// Starts an application. Its store is the first URL with port 9200 in its environment.
     pub fn start(&mut self, pod_uid: &str, kind: Kind, host: Host, namespace: &str, env: &BTreeMap<String, String>) {
         let url = env.values().find(|value| value.starts_with("http") && value.contains(":9200")).cloned();
-        self.0.insert(pod_uid.to_owned(), App { kind, host, namespace: namespace.to_owned(), url, ready: false, last: None });
+        self.0.insert(
+            pod_uid.to_owned(),
+            App { kind, host, namespace: namespace.to_owned(), url, ready: false, last: None },
+        );
     }
 
     /// Ends one.
@@ -81,8 +84,13 @@ impl WebApps {
 
 /// Moves all web applications on.
 pub fn tick(world: &mut World, now: Instant) {
-    let due: Vec<String> =
-        world.webapps.0.iter().filter(|(_, app)| app.last.is_none_or(|last| now.duration_since(last) >= IMPORT)).map(|(pod, _)| pod.clone()).collect();
+    let due: Vec<String> = world
+        .webapps
+        .0
+        .iter()
+        .filter(|(_, app)| app.last.is_none_or(|last| now.duration_since(last) >= IMPORT))
+        .map(|(pod, _)| pod.clone())
+        .collect();
     for pod in due {
         let Some(app) = world.webapps.0.get(&pod).cloned() else { continue };
         let reached = match &app.url {
@@ -111,12 +119,17 @@ fn import(world: &mut World, store: &str, kind: Kind) {
     let mut newest: BTreeMap<u64, u64> = BTreeMap::new();
     for name in data.matching("zeebe-record*") {
         for document in data.indices[&name].docs.values() {
-            let (partition, position) = (document["partitionId"].as_u64().unwrap_or(0), document["position"].as_u64().unwrap_or(0));
+            let (partition, position) =
+                (document["partitionId"].as_u64().unwrap_or(0), document["position"].as_u64().unwrap_or(0));
             let newest = newest.entry(partition).or_default();
             *newest = (*newest).max(position);
         }
     }
     for (partition, position) in newest {
-        data.put(positions, &format!("{partition}-process-instance"), json!({"aliasName": "process-instance", "partition": partition, "importedTo": position}));
+        data.put(
+            positions,
+            &format!("{partition}-process-instance"),
+            json!({"aliasName": "process-instance", "partition": partition, "importedTo": position}),
+        );
     }
 }

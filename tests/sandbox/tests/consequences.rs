@@ -21,7 +21,9 @@ async fn a_broker_without_its_disk_waits_until_it_is_admitted() {
     regions.with(|world| assert!(world.kill_broker(1, false, false)));
     regions.until("broker 1 is back", |world| world.zeebe.brokers.len() == 4 && all_ready(world)).await;
 
-    let gated = |world: &c8_sandbox::World| world.processes.values().any(|process| process.stage == world::kubelet::Stage::Gate);
+    let gated = |world: &c8_sandbox::World| {
+        world.processes.values().any(|process| process.stage == world::kubelet::Stage::Gate)
+    };
     let uid = regions.uids[1].clone();
     regions.with(|world| {
         let store = &mut world.clusters.get_mut(&uid).unwrap().store;
@@ -48,7 +50,9 @@ async fn hold_keeps_even_an_initialised_broker_waiting() {
         store.create("test", mode).unwrap();
         store.delete("Pod", NAMESPACES[1], "camunda-zeebe-0");
     });
-    regions.until("it waits", |world| world.processes.values().any(|process| process.stage == world::kubelet::Stage::Gate)).await;
+    regions
+        .until("it waits", |world| world.processes.values().any(|process| process.stage == world::kubelet::Stage::Gate))
+        .await;
     drain().await;
     regions.with(|world| {
         assert_eq!(world.zeebe.brokers.len(), 3);
@@ -62,7 +66,8 @@ async fn hold_keeps_even_an_initialised_broker_waiting() {
 async fn a_change_hangs_at_a_dead_broker_and_blocks_the_next() {
     let regions = Regions::start().await;
     regions.with(|world| assert!(world.kill_broker(3, true, false)));
-    let (status, change) = regions.manage(0, "POST", "/actuator/exporters/elasticsearchregion1/disable", Value::Null).await;
+    let (status, change) =
+        regions.manage(0, "POST", "/actuator/exporters/elasticsearchregion1/disable", Value::Null).await;
     assert_eq!(status, 202, "{change}");
     tokio::time::sleep(Duration::from_secs(2)).await;
     let (_, cluster) = regions.manage(0, "GET", "/actuator/cluster", Value::Null).await;
@@ -70,10 +75,14 @@ async fn a_change_hangs_at_a_dead_broker_and_blocks_the_next() {
     let (status, refused) = regions.manage(0, "POST", "/actuator/cluster/brokers?force=true", json!(["0", "2"])).await;
     assert_eq!(status, 409, "{refused}");
     assert!(refused["message"].as_str().unwrap().contains("in progress"));
-    let (status, _) = regions.manage(0, "DELETE", &format!("/actuator/cluster/changes/{}", change["changeId"]), Value::Null).await;
+    let (status, _) =
+        regions.manage(0, "DELETE", &format!("/actuator/cluster/changes/{}", change["changeId"]), Value::Null).await;
     assert_eq!(status, 202);
     let (status, refused) = regions.manage(0, "POST", "/actuator/cluster/brokers", json!(["0", "2"])).await;
-    assert_eq!((status, refused["message"].as_str().unwrap()), (400, "Number of brokers [2] is less than the replication factor [4]"));
+    assert_eq!(
+        (status, refused["message"].as_str().unwrap()),
+        (400, "Number of brokers [2] is less than the replication factor [4]")
+    );
     let (status, _) = regions.manage(0, "POST", "/actuator/exporters/nosuch/disable", Value::Null).await;
     assert_eq!(status, 404);
 }
@@ -89,7 +98,12 @@ async fn one_unreachable_store_stops_both_exporters_until_it_is_back() {
     regions.work(20).await;
     drain().await;
     let exported = |world: &c8_sandbox::World| -> Vec<usize> {
-        world.stores.nodes.keys().map(|pod| world.stores.data(pod).unwrap().indices.values().map(|index| index.docs.len()).sum()).collect()
+        world
+            .stores
+            .nodes
+            .keys()
+            .map(|pod| world.stores.data(pod).unwrap().indices.values().map(|index| index.docs.len()).sum())
+            .collect()
     };
     regions.work(20).await;
     drain().await;
@@ -106,7 +120,9 @@ async fn repositories_and_restores_fail_as_they_do() {
     let regions = Regions::start().await;
     regions.work(5).await;
     drain().await;
-    let es = |region: usize, method: &'static str, path: &'static str, body: Value| regions.http(region, "es", 9200, method, path, body);
+    let es = |region: usize, method: &'static str, path: &'static str, body: Value| {
+        regions.http(region, "es", 9200, method, path, body)
+    };
     let repository = |bucket: &str| json!({"type": "gcs", "settings": {"bucket": bucket, "base_path": "g/u"}});
     let (status, error) = es(0, "PUT", "/_snapshot/r", repository("nosuch")).await;
     assert_eq!((status, &error["error"]["type"]), (500, &json!("repository_verification_exception")), "{error}");
@@ -115,12 +131,19 @@ async fn repositories_and_restores_fail_as_they_do() {
     assert_eq!(es(0, "PUT", "/_snapshot/r", repository("backup")).await.0, 200);
     assert_eq!(es(0, "POST", "/_snapshot/r/_verify", Value::Null).await.0, 200);
 
-    assert_eq!(es(0, "PUT", "/_snapshot/r/s1?wait_for_completion=false", json!({"metadata": {"a": 1}})).await.1, json!({"accepted": true}));
+    assert_eq!(
+        es(0, "PUT", "/_snapshot/r/s1?wait_for_completion=false", json!({"metadata": {"a": 1}})).await.1,
+        json!({"accepted": true})
+    );
     let (_, list) = es(0, "GET", "/_snapshot/r/_all", Value::Null).await;
     assert_eq!(list["snapshots"][0]["state"], "IN_PROGRESS", "{list}");
     drain().await;
     let (_, list) = es(0, "GET", "/_snapshot/r/_all", Value::Null).await;
-    assert_eq!((&list["snapshots"][0]["state"], &list["snapshots"][0]["metadata"]["a"]), (&json!("SUCCESS"), &json!(1)), "{list}");
+    assert_eq!(
+        (&list["snapshots"][0]["state"], &list["snapshots"][0]["metadata"]["a"]),
+        (&json!("SUCCESS"), &json!(1)),
+        "{list}"
+    );
     let (status, error) = es(0, "PUT", "/_snapshot/r/s1?wait_for_completion=true", json!({})).await;
     assert_eq!((status, &error["error"]["type"]), (400, &json!("snapshot_name_already_in_use_exception")));
     let (status, error) = es(0, "POST", "/_snapshot/r/s1/_restore", json!({})).await;
@@ -142,10 +165,12 @@ async fn the_probe_command_proves_a_leader() {
     let shared = regions.sandbox.shared().clone();
     let uid = regions.uids[0].clone();
     let connector = tower::service_fn(move |_: http::Uri| {
-        let stream = world::dial(&shared, &uid, NAMESPACES[0], &pod, 26500).map(TokioIo::new).map_err(std::io::Error::other);
+        let stream =
+            world::dial(&shared, &uid, NAMESPACES[0], &pod, 26500).map(TokioIo::new).map_err(std::io::Error::other);
         async move { stream }
     });
-    let channel = tonic::transport::Endpoint::from_static("http://gateway").connect_with_connector(connector).await.unwrap();
+    let channel =
+        tonic::transport::Endpoint::from_static("http://gateway").connect_with_connector(connector).await.unwrap();
     let mut client = wire::gateway_client::GatewayClient::new(channel);
     let topology = client.topology(wire::TopologyRequest {}).await.unwrap().into_inner();
     assert_eq!((topology.brokers.len(), topology.cluster_size, topology.replication_factor), (4, 4, 4));
@@ -157,7 +182,11 @@ async fn the_probe_command_proves_a_leader() {
         assert!(status.message().contains(&key.to_string()));
     }
     regions.with(|world| world.set_power("camunda-one", c8_sandbox::Power::Lost { hang: false }));
-    regions.until("no partition is led", |world| !support::led(world, 1) && !support::led(world, 2) && !support::led(world, 3)).await;
+    regions
+        .until("no partition is led", |world| {
+            !support::led(world, 1) && !support::led(world, 2) && !support::led(world, 3)
+        })
+        .await;
     let mut request = tonic::Request::new(wire::CancelProcessInstanceRequest { process_instance_key: (1 << 51) | 1 });
     request.set_timeout(Duration::from_millis(300));
     let status = client.cancel_process_instance(request).await.unwrap_err();
@@ -169,7 +198,9 @@ async fn the_control_api_breaks_and_tells() {
     let regions = Regions::start().await;
     let url = |path: &str| format!("{}{path}", regions.sandbox.control_url());
     let client = reqwest::Client::new();
-    let post = async |path: &str, body: Value| -> Value { client.post(url(path)).json(&body).send().await.unwrap().json().await.unwrap() };
+    let post = async |path: &str, body: Value| -> Value {
+        client.post(url(path)).json(&body).send().await.unwrap().json().await.unwrap()
+    };
     let get = async |path: &str| -> Value { client.get(url(path)).send().await.unwrap().json().await.unwrap() };
 
     post("/faults", json!({"match": "GET /actuator/cluster", "nth": 2, "action": "error", "status": 504})).await;
@@ -180,7 +211,9 @@ async fn the_control_api_breaks_and_tells() {
     ];
     assert_eq!(statuses, [200, 504, 200]);
     let calls = get("/calls").await;
-    assert!(calls.as_array().unwrap().iter().any(|call| call["path"].as_str().unwrap().ends_with(":9600/actuator/cluster")));
+    assert!(
+        calls.as_array().unwrap().iter().any(|call| call["path"].as_str().unwrap().ends_with(":9600/actuator/cluster"))
+    );
 
     let report = post("/workload", json!({"instances": 6})).await;
     assert_eq!(report["acknowledged"], 6, "{report}");
@@ -223,7 +256,9 @@ async fn probe(regions: &Regions, name: &str) -> String {
     });
     let uid = regions.uids[0].clone();
     regions
-        .until("the probe has ended", |world| world.clusters[&uid].store.pod(NAMESPACES[0], name).is_some_and(|pod| pod.phase() == "Succeeded"))
+        .until("the probe has ended", |world| {
+            world.clusters[&uid].store.pod(NAMESPACES[0], name).is_some_and(|pod| pod.phase() == "Succeeded")
+        })
         .await;
     regions.with(|world| {
         let pod = world.clusters[&uid].store.pod(NAMESPACES[0], name).unwrap();
@@ -243,14 +278,19 @@ async fn a_web_application_makes_indices_that_a_restore_trips_over() {
             world.clusters.get_mut(&regions.uids[region]).unwrap().store.create("test", deployment).unwrap();
         });
     }
-    let made = |world: &c8_sandbox::World| world.stores.nodes.keys().all(|pod| !world.stores.data(pod).unwrap().matching("operate-*").is_empty());
+    let made = |world: &c8_sandbox::World| {
+        world.stores.nodes.keys().all(|pod| !world.stores.data(pod).unwrap().matching("operate-*").is_empty())
+    };
     regions.until("both made their indices", made).await;
-    let es = |region: usize, method: &'static str, path: &'static str, body: Value| regions.http(region, "es", 9200, method, path, body);
+    let es = |region: usize, method: &'static str, path: &'static str, body: Value| {
+        regions.http(region, "es", 9200, method, path, body)
+    };
     for region in 0..2 {
         let body = json!({"type": "gcs", "settings": {"bucket": "backup", "base_path": "g", "readonly": region == 1}});
         assert_eq!(es(region, "PUT", "/_snapshot/r", body).await.0, 200);
     }
     assert_eq!(es(0, "PUT", "/_snapshot/r/s?wait_for_completion=true", json!({})).await.0, 200);
-    let (status, error) = es(1, "POST", "/_snapshot/r/s/_restore?wait_for_completion=true", json!({"indices": "operate-*"})).await;
+    let (status, error) =
+        es(1, "POST", "/_snapshot/r/s/_restore?wait_for_completion=true", json!({"indices": "operate-*"})).await;
     assert_eq!((status, &error["error"]["type"]), (500, &json!("snapshot_restore_exception")), "{error}");
 }

@@ -25,13 +25,21 @@ async fn fail_over_and_back() {
     assert_eq!((status, &paused["status"]), (200, &json!(500)), "{paused}");
 
     regions.fence(0);
-    let (status, plan) = regions.manage(0, "POST", "/actuator/cluster/brokers?force=true&dryRun=true", json!(["0", "2"])).await;
-    assert_eq!((status, &plan["plannedChanges"][0]["operation"]), (202, &json!("PARTITION_FORCE_RECONFIGURE")), "{plan}");
+    let (status, plan) =
+        regions.manage(0, "POST", "/actuator/cluster/brokers?force=true&dryRun=true", json!(["0", "2"])).await;
+    assert_eq!(
+        (status, &plan["plannedChanges"][0]["operation"]),
+        (202, &json!("PARTITION_FORCE_RECONFIGURE")),
+        "{plan}"
+    );
     regions.fail_over().await;
     let (_, topology) = regions.http(0, "gateway", 8080, "GET", "/v2/topology", Value::Null).await;
     assert_eq!((&topology["clusterSize"], &topology["replicationFactor"]), (&json!(2), &json!(2)), "{topology}");
     let (_, exporters) = regions.manage(0, "GET", "/actuator/exporters", Value::Null).await;
-    assert_eq!(exporters, json!([{"exporterId": "elasticsearchregion0", "status": "ENABLED"}, {"exporterId": "elasticsearchregion1", "status": "DISABLED"}]));
+    assert_eq!(
+        exporters,
+        json!([{"exporterId": "elasticsearchregion0", "status": "ENABLED"}, {"exporterId": "elasticsearchregion1", "status": "DISABLED"}])
+    );
     let report = regions.work(20).await;
     assert_eq!((report.acknowledged, report.completed), (20, 20), "{report:?}");
     let audit = regions.audit().await;
@@ -67,7 +75,9 @@ async fn a_returning_region_takes_part_again() {
     regions.until("no partition is led", |world| !led(world, 1) && !led(world, 2) && !led(world, 3)).await;
     assert_eq!(regions.manage(1, "GET", "/actuator/cluster", Value::Null).await.0, 502);
     regions.with(|world| world.set_power("camunda-zero", Power::Up));
-    regions.until("every partition is led again", |world| world.zeebe.brokers.len() == 4 && support::all_ready(world)).await;
+    regions
+        .until("every partition is led again", |world| world.zeebe.brokers.len() == 4 && support::all_ready(world))
+        .await;
     regions.work(10).await;
     let audit = regions.audit().await;
     assert!(audit.ok, "{audit:#?}");

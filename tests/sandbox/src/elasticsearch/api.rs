@@ -250,7 +250,11 @@ async fn acknowledge() -> Json<Value> {
 async fn create(State(api): State<Api>, Path(index): Path<String>) -> Answer {
     api.write(|data| {
         if data.indices.contains_key(&index) {
-            return Err(Failure::new(400, "resource_already_exists_exception", format!("index [{index}] already exists")));
+            return Err(Failure::new(
+                400,
+                "resource_already_exists_exception",
+                format!("index [{index}] already exists"),
+            ));
         }
         data.indices.insert(index.clone(), super::Index::empty());
         Ok(Json(json!({"acknowledged": true, "shards_acknowledged": true, "index": index})))
@@ -260,7 +264,11 @@ async fn create(State(api): State<Api>, Path(index): Path<String>) -> Answer {
 async fn drop_index(State(api): State<Api>, Path(index): Path<String>, Query(flags): Query<Flags>) -> Answer {
     // the default since 8.0: action.destructive_requires_name
     if index == "_all" || index.contains('*') {
-        return Err(Failure::new(400, "illegal_argument_exception", "Wildcard expressions or all indices are not allowed"));
+        return Err(Failure::new(
+            400,
+            "illegal_argument_exception",
+            "Wildcard expressions or all indices are not allowed",
+        ));
     }
     api.write(|data| {
         let lenient = flags.ignore_unavailable.unwrap_or(false);
@@ -324,7 +332,15 @@ fn repository_json(repository: &snapshots::Repository) -> Value {
 }
 
 async fn repositories(State(api): State<Api>) -> Answer {
-    api.read(|data| Ok(Json(data.repositories.iter().map(|(name, repository)| (name.clone(), repository_json(repository))).collect::<serde_json::Map<_, _>>().into())))
+    api.read(|data| {
+        Ok(Json(
+            data.repositories
+                .iter()
+                .map(|(name, repository)| (name.clone(), repository_json(repository)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+        ))
+    })
 }
 
 async fn repository(State(api): State<Api>, Path(name): Path<String>) -> Answer {
@@ -395,7 +411,11 @@ async fn take_snapshot(api: &Api, repository: &str, snapshot: &str, flags: &Flag
     Ok(Json(json!({"snapshot": entry.json(repository)})))
 }
 
-async fn show(State(api): State<Api>, Path((repository, snapshot)): Path<(String, String)>, Query(flags): Query<Flags>) -> Answer {
+async fn show(
+    State(api): State<Api>,
+    Path((repository, snapshot)): Path<(String, String)>,
+    Query(flags): Query<Flags>,
+) -> Answer {
     let world = api.shared.lock();
     let table = snapshots::contents(&world, &api.pod, &repository)?;
     let everything = snapshot == "_all" || snapshot.contains('*');
@@ -413,10 +433,13 @@ async fn show(State(api): State<Api>, Path((repository, snapshot)): Path<(String
 async fn status(State(api): State<Api>, Path((repository, snapshot)): Path<(String, String)>) -> Answer {
     let world = api.shared.lock();
     let table = snapshots::contents(&world, &api.pod, &repository)?;
-    let entry = table.iter().find(|entry| entry.name == snapshot).ok_or_else(|| snapshots::missing(&repository, &snapshot))?;
+    let entry =
+        table.iter().find(|entry| entry.name == snapshot).ok_or_else(|| snapshots::missing(&repository, &snapshot))?;
     let shards = entry.indices.len();
-    Ok(Json(json!({"snapshots": [{"snapshot": entry.name, "repository": repository, "uuid": entry.uuid, "state": if entry.state == "SUCCESS" { "SUCCESS" } else { "STARTED" },
-        "shards_stats": {"initializing": 0, "started": 0, "finalizing": 0, "done": shards, "failed": 0, "total": shards}}]})))
+    Ok(Json(
+        json!({"snapshots": [{"snapshot": entry.name, "repository": repository, "uuid": entry.uuid, "state": if entry.state == "SUCCESS" { "SUCCESS" } else { "STARTED" },
+        "shards_stats": {"initializing": 0, "started": 0, "finalizing": 0, "done": shards, "failed": 0, "total": shards}}]}),
+    ))
 }
 
 async fn remove(State(api): State<Api>, Path((repository, snapshot)): Path<(String, String)>) -> Answer {

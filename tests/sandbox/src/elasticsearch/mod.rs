@@ -91,7 +91,8 @@ pub fn wildcard(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
-            tail.is_empty() || (0..=rest.len()).filter(|&at| rest.is_char_boundary(at)).any(|at| wildcard(tail, &rest[at..]))
+            tail.is_empty()
+                || (0..=rest.len()).filter(|&at| rest.is_char_boundary(at)).any(|at| wildcard(tail, &rest[at..]))
         }),
     }
 }
@@ -159,9 +160,13 @@ fn body(document: &Document) -> Value {
 mod tests {
     #[test]
     fn wildcards() {
-        for (pattern, text, expected) in
-            [("zeebe-record*", "zeebe-record_job_8.7.2_2025-01-01", true), ("*process*", "a-process-b", true), ("a", "ab", false), ("*", "", true), ("a*c", "abd", false)]
-        {
+        for (pattern, text, expected) in [
+            ("zeebe-record*", "zeebe-record_job_8.7.2_2025-01-01", true),
+            ("*process*", "a-process-b", true),
+            ("a", "ab", false),
+            ("*", "", true),
+            ("a*c", "abd", false),
+        ] {
             assert_eq!(super::wildcard(pattern, text), expected, "{pattern} {text}");
         }
     }

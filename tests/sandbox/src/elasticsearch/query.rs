@@ -22,7 +22,10 @@ fn list(value: &Value) -> Vec<&Value> {
 }
 
 fn only(value: &Value) -> Result<(&String, &Value), Unsupported> {
-    value.as_object().and_then(|object| object.iter().next()).ok_or_else(|| Unsupported("[query] malformed, no start_object after query name".into()))
+    value
+        .as_object()
+        .and_then(|object| object.iter().next())
+        .ok_or_else(|| Unsupported("[query] malformed, no start_object after query name".into()))
 }
 
 /// Whether a document passes a query.
@@ -38,7 +41,11 @@ pub fn matches(query: &Value, id: &str, document: &Value) -> Result<bool, Unsupp
         "exists" => !field(document, body["field"].as_str().unwrap_or_default()).is_null(),
         "term" | "match" => {
             let (name, wanted) = only(body)?;
-            let wanted = if wanted.is_object() { wanted.get("value").or_else(|| wanted.get("query")).unwrap_or(&Value::Null) } else { wanted };
+            let wanted = if wanted.is_object() {
+                wanted.get("value").or_else(|| wanted.get("query")).unwrap_or(&Value::Null)
+            } else {
+                wanted
+            };
             same(field(document, name), wanted)
         }
         "terms" => {
@@ -100,7 +107,9 @@ pub fn aggregate(aggregations: &Value, documents: &[(&str, &Value)]) -> Result<V
     let mut answer = serde_json::Map::new();
     for (name, body) in aggregations.as_object().into_iter().flatten() {
         let sub = if body["aggs"].is_null() { &body["aggregations"] } else { &body["aggs"] };
-        let kind = body.as_object().and_then(|object| object.keys().find(|key| !matches!(key.as_str(), "aggs" | "aggregations" | "meta")));
+        let kind = body
+            .as_object()
+            .and_then(|object| object.keys().find(|key| !matches!(key.as_str(), "aggs" | "aggregations" | "meta")));
         let kind = kind.ok_or_else(|| Unsupported(format!("Missing definition for aggregation [{name}]")))?;
         answer.insert(name.clone(), one(kind, &body[kind], sub, documents)?);
     }
@@ -124,7 +133,9 @@ fn one(kind: &str, body: &Value, sub: &Value, documents: &[(&str, &Value)]) -> R
         "max" => json!({"value": max}),
         "avg" => json!({"value": average}),
         "sum" => json!({"value": sum}),
-        "value_count" => json!({"value": documents.iter().filter(|(_, document)| !field(document, name).is_null()).count()}),
+        "value_count" => {
+            json!({"value": documents.iter().filter(|(_, document)| !field(document, name).is_null()).count()})
+        }
         "cardinality" => {
             let mut seen: Vec<String> = documents.iter().map(|(_, document)| text(field(document, name))).collect();
             seen.sort();
@@ -183,14 +194,18 @@ mod tests {
 
     #[test]
     fn statistics_by_partition_up_to_a_position() {
-        let documents: Vec<(String, Value)> =
-            (1..=2).flat_map(|p| (1..=5).map(move |n| (format!("{p}-{n}"), json!({"partitionId": p, "position": n})))).collect();
+        let documents: Vec<(String, Value)> = (1..=2)
+            .flat_map(|p| (1..=5).map(move |n| (format!("{p}-{n}"), json!({"partitionId": p, "position": n}))))
+            .collect();
         let query = json!({"bool": {"should": [
             {"bool": {"filter": [{"term": {"partitionId": 1}}, {"range": {"position": {"lte": 3}}}]}},
             {"bool": {"filter": [{"term": {"partitionId": 2}}, {"range": {"position": {"lte": 5}}}]}},
         ], "minimum_should_match": 1}});
-        let kept: Vec<(&str, &Value)> =
-            documents.iter().filter(|(id, d)| matches(&query, id, d).unwrap()).map(|(id, d)| (id.as_str(), d)).collect();
+        let kept: Vec<(&str, &Value)> = documents
+            .iter()
+            .filter(|(id, d)| matches(&query, id, d).unwrap())
+            .map(|(id, d)| (id.as_str(), d))
+            .collect();
         let answer =
             aggregate(&json!({"p": {"terms": {"field": "partitionId", "size": 8}, "aggs": {"s": {"stats": {"field": "position"}}}}}), &kept).unwrap();
         assert_eq!(answer["p"]["buckets"][0]["key"], json!(2));

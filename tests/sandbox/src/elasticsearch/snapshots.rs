@@ -81,7 +81,8 @@ pub fn parse(body: &Value) -> Result<Repository, Failure> {
     if bucket.is_empty() {
         return Err(Failure::new(500, "repository_exception", "No setting has been provided for [bucket]"));
     }
-    let readonly = settings["readonly"].as_bool().or_else(|| settings["readonly"].as_str()?.parse().ok()).unwrap_or(false);
+    let readonly =
+        settings["readonly"].as_bool().or_else(|| settings["readonly"].as_str()?.parse().ok()).unwrap_or(false);
     Ok(Repository {
         bucket: bucket.to_owned(),
         base_path: settings["base_path"].as_str().unwrap_or_default().to_owned(),
@@ -110,7 +111,10 @@ fn access(world: &World, pod: &str, repository: &Repository, write: bool) -> Res
     }
     let access = world.gcp.bucket_access(&repository.bucket, &email);
     if !access.read || (write && !access.write) {
-        return Err(format!("403 Forbidden: {email} does not have storage.objects access to bucket {}", repository.bucket));
+        return Err(format!(
+            "403 Forbidden: {email} does not have storage.objects access to bucket {}",
+            repository.bucket
+        ));
     }
     Ok(())
 }
@@ -119,8 +123,12 @@ fn access(world: &World, pod: &str, repository: &Repository, write: bool) -> Res
 pub fn verify(world: &mut World, pod: &str, name: &str) -> Result<Value, Failure> {
     let repository = find(world, pod, name)?;
     access(world, pod, &repository, !repository.readonly).map_err(|cause| {
-        Failure::new(500, "repository_verification_exception", format!("[{name}] path [{}] is not accessible on master node", repository.base_path))
-            .because(cause)
+        Failure::new(
+            500,
+            "repository_verification_exception",
+            format!("[{name}] path [{}] is not accessible on master node", repository.base_path),
+        )
+        .because(cause)
     })?;
     let node = world.stores.nodes.get(pod).map(|node| node.pod.clone()).unwrap_or_default();
     Ok(json!({"nodes": {"sandboxnode0000000000a": {"name": node}}}))
@@ -130,9 +138,14 @@ pub fn verify(world: &mut World, pod: &str, name: &str) -> Result<Value, Failure
 pub fn contents(world: &World, pod: &str, name: &str) -> Result<Vec<Snapshot>, Failure> {
     let repository = find(world, pod, name)?;
     access(world, pod, &repository, false).map_err(|cause| {
-        Failure::new(500, "repository_exception", format!("[{name}] could not read repository data from index blob")).because(cause)
+        Failure::new(500, "repository_exception", format!("[{name}] could not read repository data from index blob"))
+            .because(cause)
     })?;
-    let table = world.gcp.buckets.get(&repository.bucket).and_then(|bucket| bucket.objects.get(&object(&repository, "index-0")));
+    let table = world
+        .gcp
+        .buckets
+        .get(&repository.bucket)
+        .and_then(|bucket| bucket.objects.get(&object(&repository, "index-0")));
     Ok(table.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default())
 }
 
@@ -147,31 +160,49 @@ fn save(world: &mut World, repository: &Repository, contents: &[Snapshot]) {
 fn writable(world: &World, pod: &str, name: &str) -> Result<Repository, Failure> {
     let repository = find(world, pod, name)?;
     if repository.readonly {
-        return Err(Failure::new(500, "repository_exception", format!("[{name}] cannot create snapshot in a readonly repository")));
+        return Err(Failure::new(
+            500,
+            "repository_exception",
+            format!("[{name}] cannot create snapshot in a readonly repository"),
+        ));
     }
-    access(world, pod, &repository, true)
-        .map_err(|cause| Failure::new(500, "repository_exception", format!("[{name}] could not write to the repository")).because(cause))?;
+    access(world, pod, &repository, true).map_err(|cause| {
+        Failure::new(500, "repository_exception", format!("[{name}] could not write to the repository")).because(cause)
+    })?;
     Ok(repository)
 }
 
 /// Takes the content as it is now; the snapshot runs until [`finish`].
 pub fn begin(world: &mut World, pod: &str, name: &str, snapshot: &str, body: &Value) -> Result<Snapshot, Failure> {
     let repository = writable(world, pod, name)?;
-    if snapshot.is_empty() || snapshot.chars().any(|c| c.is_ascii_uppercase() || " \"*\\<|,>/?#".contains(c)) || snapshot.starts_with('_') {
-        return Err(Failure::new(400, "invalid_snapshot_name_exception", format!("[{name}:{snapshot}] Invalid snapshot name [{snapshot}]")));
+    if snapshot.is_empty()
+        || snapshot.chars().any(|c| c.is_ascii_uppercase() || " \"*\\<|,>/?#".contains(c))
+        || snapshot.starts_with('_')
+    {
+        return Err(Failure::new(
+            400,
+            "invalid_snapshot_name_exception",
+            format!("[{name}:{snapshot}] Invalid snapshot name [{snapshot}]"),
+        ));
     }
     let mut table = contents(world, pod, name)?;
     if table.iter().any(|known| known.name == snapshot) {
         return Err(Failure::new(
             400,
             "snapshot_name_already_in_use_exception",
-            format!("[{name}:{snapshot}] Invalid snapshot name [{snapshot}], snapshot with the same name already exists"),
+            format!(
+                "[{name}:{snapshot}] Invalid snapshot name [{snapshot}], snapshot with the same name already exists"
+            ),
         ));
     }
-    let data = world.stores.data(pod).ok_or_else(|| Failure::new(503, "master_not_discovered_exception", "no master"))?;
+    let data =
+        world.stores.data(pod).ok_or_else(|| Failure::new(503, "master_not_discovered_exception", "no master"))?;
     let pattern = names(&body["indices"]).unwrap_or_else(|| "*".into());
-    let indices: BTreeMap<String, Index> =
-        data.matching(&pattern).into_iter().filter_map(|name| Some((name.clone(), data.indices.get(&name)?.clone()))).collect();
+    let indices: BTreeMap<String, Index> = data
+        .matching(&pattern)
+        .into_iter()
+        .filter_map(|name| Some((name.clone(), data.indices.get(&name)?.clone())))
+        .collect();
     let uuid = objects::new_uid();
     let entry = Snapshot {
         name: snapshot.to_owned(),
@@ -183,7 +214,8 @@ pub fn begin(world: &mut World, pod: &str, name: &str, snapshot: &str, body: &Va
         start: clock::unix_millis(),
         end: 0,
     };
-    let documents: BTreeMap<&String, &BTreeMap<String, Value>> = indices.iter().map(|(name, index)| (name, &index.docs)).collect();
+    let documents: BTreeMap<&String, &BTreeMap<String, Value>> =
+        indices.iter().map(|(name, index)| (name, &index.docs)).collect();
     let bytes = serde_json::to_vec(&documents).unwrap_or_default();
     if let Some(bucket) = world.gcp.buckets.get_mut(&repository.bucket) {
         bucket.objects.insert(object(&repository, &format!("snap-{uuid}.dat")), bytes);
@@ -234,17 +266,26 @@ pub fn restore(world: &mut World, pod: &str, name: &str, snapshot: &str, body: &
     let repository = find(world, pod, name)?;
     let table = contents(world, pod, name)?;
     let entry = table.iter().find(|entry| entry.name == snapshot).ok_or_else(|| missing(name, snapshot))?;
-    let refused = |why: String| Failure::new(500, "snapshot_restore_exception", format!("[{name}:{snapshot}/{}] {why}", entry.uuid));
+    let refused = |why: String| {
+        Failure::new(500, "snapshot_restore_exception", format!("[{name}:{snapshot}/{}] {why}", entry.uuid))
+    };
     if entry.state != "SUCCESS" {
         return Err(refused("unsupported snapshot state [IN_PROGRESS]".into()));
     }
-    let blob = world.gcp.buckets.get(&repository.bucket).and_then(|b| b.objects.get(&object(&repository, &format!("snap-{}.dat", entry.uuid))));
+    let blob = world
+        .gcp
+        .buckets
+        .get(&repository.bucket)
+        .and_then(|b| b.objects.get(&object(&repository, &format!("snap-{}.dat", entry.uuid))));
     let saved: BTreeMap<String, BTreeMap<String, Value>> =
         blob.and_then(|bytes| serde_json::from_slice(bytes).ok()).ok_or_else(|| refused("missing blob".into()))?;
     let pattern = names(&body["indices"]).unwrap_or_else(|| "*".into());
-    let wanted: BTreeMap<String, BTreeMap<String, Value>> =
-        saved.into_iter().filter(|(index, _)| pattern.split(',').any(|one| one == "_all" || super::wildcard(one, index))).collect();
-    let data = world.stores.data_mut(pod).ok_or_else(|| Failure::new(503, "master_not_discovered_exception", "no master"))?;
+    let wanted: BTreeMap<String, BTreeMap<String, Value>> = saved
+        .into_iter()
+        .filter(|(index, _)| pattern.split(',').any(|one| one == "_all" || super::wildcard(one, index)))
+        .collect();
+    let data =
+        world.stores.data_mut(pod).ok_or_else(|| Failure::new(503, "master_not_discovered_exception", "no master"))?;
     if let Some(open) = wanted.keys().find(|index| data.indices.contains_key(*index)) {
         return Err(refused(format!(
             "cannot restore index [{open}] because an open index with same name already exists in the cluster. Either close or delete the existing index or restore the index under a different name by providing a rename pattern and replacement name"
@@ -255,7 +296,9 @@ pub fn restore(world: &mut World, pod: &str, name: &str, snapshot: &str, body: &
         data.indices.insert(index, Index { docs, ..Index::empty() });
     }
     let shards = indices.len();
-    Ok(json!({"snapshot": {"snapshot": snapshot, "indices": indices, "shards": {"total": shards, "failed": 0, "successful": shards}}}))
+    Ok(
+        json!({"snapshot": {"snapshot": snapshot, "indices": indices, "shards": {"total": shards, "failed": 0, "successful": shards}}}),
+    )
 }
 
 /// Index names as a comma-separated text or a list.

@@ -18,7 +18,10 @@ const OPERATION: Duration = Duration::from_millis(60);
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/compute/v1/projects/{project}/global/firewalls", get(list).post(insert))
-        .route("/compute/v1/projects/{project}/global/firewalls/{name}", get(read).delete(remove).patch(patch).put(update))
+        .route(
+            "/compute/v1/projects/{project}/global/firewalls/{name}",
+            get(read).delete(remove).patch(patch).put(update),
+        )
         .route("/compute/v1/projects/{project}/global/operations/{name}", get(operation).post(operation))
         .route("/compute/v1/projects/{project}/global/operations/{name}/wait", get(operation).post(operation))
 }
@@ -31,7 +34,8 @@ async fn insert(State(shared): State<Shared>, Path(project): Path<String>, Json(
     }
     rule.body["id"] = json!(world.gcp.next_id().to_string());
     rule.body["kind"] = json!("compute#firewall");
-    rule.body["selfLink"] = json!(format!("https://www.googleapis.com/compute/v1/projects/{project}/global/firewalls/{}", rule.name));
+    rule.body["selfLink"] =
+        json!(format!("https://www.googleapis.com/compute/v1/projects/{project}/global/firewalls/{}", rule.name));
     rule.body["creationTimestamp"] = json!("2026-01-01T00:00:00.000-07:00");
     let takes = OPERATION;
     rule.in_force_from = Some(Instant::now() + takes + PROPAGATION);
@@ -42,7 +46,11 @@ async fn insert(State(shared): State<Shared>, Path(project): Path<String>, Json(
 
 async fn read(State(shared): State<Shared>, Path((project, name)): Path<(String, String)>) -> Answer {
     let world = shared.lock();
-    let rule = world.gcp.firewalls.get(&name).ok_or_else(|| ApiError::not_found(format!("projects/{project}/global/firewalls/{name}")))?;
+    let rule = world
+        .gcp
+        .firewalls
+        .get(&name)
+        .ok_or_else(|| ApiError::not_found(format!("projects/{project}/global/firewalls/{name}")))?;
     Ok(Json(rule.body.clone()))
 }
 
@@ -61,28 +69,47 @@ async fn list(State(shared): State<Shared>, Path(project): Path<String>, Query(q
         .filter(|rule| wanted.as_ref().is_none_or(|matches| matches(&rule.name)))
         .map(|rule| rule.body.clone())
         .collect();
-    Ok(Json(json!({"kind": "compute#firewallList", "id": format!("projects/{project}/global/firewalls"), "items": items})))
+    Ok(Json(
+        json!({"kind": "compute#firewallList", "id": format!("projects/{project}/global/firewalls"), "items": items}),
+    ))
 }
 
 async fn remove(State(shared): State<Shared>, Path((project, name)): Path<(String, String)>) -> Answer {
     let mut world = shared.lock();
-    let rule = world.gcp.firewalls.remove(&name).ok_or_else(|| ApiError::not_found(format!("projects/{project}/global/firewalls/{name}")))?;
+    let rule = world
+        .gcp
+        .firewalls
+        .remove(&name)
+        .ok_or_else(|| ApiError::not_found(format!("projects/{project}/global/firewalls/{name}")))?;
     let takes = OPERATION;
     world.gcp.lingering.push((Instant::now() + takes + PROPAGATION, rule));
     Ok(begin(&mut world.gcp, &project, &name, "delete", takes))
 }
 
-async fn patch(State(shared): State<Shared>, Path((project, name)): Path<(String, String)>, Json(body): Json<Value>) -> Answer {
+async fn patch(
+    State(shared): State<Shared>,
+    Path((project, name)): Path<(String, String)>,
+    Json(body): Json<Value>,
+) -> Answer {
     change(&shared, &project, &name, body, true)
 }
 
-async fn update(State(shared): State<Shared>, Path((project, name)): Path<(String, String)>, Json(body): Json<Value>) -> Answer {
+async fn update(
+    State(shared): State<Shared>,
+    Path((project, name)): Path<(String, String)>,
+    Json(body): Json<Value>,
+) -> Answer {
     change(&shared, &project, &name, body, false)
 }
 
 fn change(shared: &Shared, project: &str, name: &str, body: Value, merge: bool) -> Answer {
     let mut world = shared.lock();
-    let old = world.gcp.firewalls.get(name).cloned().ok_or_else(|| ApiError::not_found(format!("projects/{project}/global/firewalls/{name}")))?;
+    let old = world
+        .gcp
+        .firewalls
+        .get(name)
+        .cloned()
+        .ok_or_else(|| ApiError::not_found(format!("projects/{project}/global/firewalls/{name}")))?;
     let mut whole = if merge { old.body.clone() } else { json!({}) };
     for key in ["id", "kind", "selfLink", "creationTimestamp", "name", "network", "direction"] {
         whole[key] = old.body[key].clone();
@@ -154,8 +181,14 @@ fn strings(value: &Value) -> Vec<String> {
 fn parse(body: &Value) -> Result<FirewallRule, ApiError> {
     let name = body["name"].as_str().unwrap_or_default().to_owned();
     let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase());
-    if !starts_well || name.len() > 63 || name.ends_with('-') || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
-        return Err(ApiError::invalid(format!("Invalid value for field 'resource.name': '{name}'. Must be a match of regex '(?:[a-z](?:[-a-z0-9]{{0,61}}[a-z0-9])?)'")));
+    if !starts_well
+        || name.len() > 63
+        || name.ends_with('-')
+        || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    {
+        return Err(ApiError::invalid(format!(
+            "Invalid value for field 'resource.name': '{name}'. Must be a match of regex '(?:[a-z](?:[-a-z0-9]{{0,61}}[a-z0-9])?)'"
+        )));
     }
     let ingress = match body["direction"].as_str().unwrap_or("INGRESS") {
         "INGRESS" => true,
@@ -163,7 +196,10 @@ fn parse(body: &Value) -> Result<FirewallRule, ApiError> {
         other => return Err(ApiError::invalid(format!("Invalid value for field 'resource.direction': '{other}'."))),
     };
     let priority = body["priority"].as_i64().unwrap_or(1000);
-    let priority = u32::try_from(priority).ok().filter(|p| *p <= 65535).ok_or_else(|| ApiError::invalid("Invalid value for field 'resource.priority'."))?;
+    let priority = u32::try_from(priority)
+        .ok()
+        .filter(|p| *p <= 65535)
+        .ok_or_else(|| ApiError::invalid("Invalid value for field 'resource.priority'."))?;
     let (allowed, denied) = (&body["allowed"], &body["denied"]);
     let has = |list: &Value| list.as_array().is_some_and(|l| !l.is_empty());
     let allow = match (has(allowed), has(denied)) {
@@ -179,7 +215,9 @@ fn parse(body: &Value) -> Result<FirewallRule, ApiError> {
         }
         let ports = strings(&entry["ports"]);
         if !ports.is_empty() && !matches!(protocol.as_str(), "tcp" | "udp" | "sctp" | "6" | "17" | "132") {
-            return Err(ApiError::invalid(format!("Ports may only be specified for TCP, UDP and SCTP, not {protocol}.")));
+            return Err(ApiError::invalid(format!(
+                "Ports may only be specified for TCP, UDP and SCTP, not {protocol}."
+            )));
         }
         let ports = ports.iter().map(|text| port_range(text)).collect::<Result<Vec<_>, _>>()?;
         rules.push((protocol, ports));
@@ -187,7 +225,9 @@ fn parse(body: &Value) -> Result<FirewallRule, ApiError> {
     let (source_ranges, destination_ranges) = (strings(&body["sourceRanges"]), strings(&body["destinationRanges"]));
     for range in source_ranges.iter().chain(&destination_ranges) {
         if !cidr_is_valid(range) {
-            return Err(ApiError::invalid(format!("Invalid value for field: '{range}'. Must be a valid CIDR with no host bits set.")));
+            return Err(ApiError::invalid(format!(
+                "Invalid value for field: '{range}'. Must be a valid CIDR with no host bits set."
+            )));
         }
     }
     if !ingress && (has(&body["sourceRanges"]) || has(&body["sourceTags"])) {

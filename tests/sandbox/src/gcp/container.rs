@@ -22,7 +22,8 @@ pub struct GkeCluster {
     pub body: Value,
 }
 
-const CLUSTER_STATUS: [&str; 7] = ["STATUS_UNSPECIFIED", "PROVISIONING", "RUNNING", "RECONCILING", "STOPPING", "ERROR", "DEGRADED"];
+const CLUSTER_STATUS: [&str; 7] =
+    ["STATUS_UNSPECIFIED", "PROVISIONING", "RUNNING", "RECONCILING", "STOPPING", "ERROR", "DEGRADED"];
 const OPERATION_STATUS: [&str; 5] = ["STATUS_UNSPECIFIED", "PENDING", "RUNNING", "DONE", "ABORTING"];
 
 pub(super) fn routes() -> Router<Shared> {
@@ -36,16 +37,26 @@ fn number(table: &[&str], word: &str) -> usize {
     table.iter().position(|entry| *entry == word).unwrap_or(0)
 }
 
-async fn create(State(shared): State<Shared>, Path((project, location)): Path<(String, String)>, Json(request): Json<Value>) -> Answer {
+async fn create(
+    State(shared): State<Shared>,
+    Path((project, location)): Path<(String, String)>,
+    Json(request): Json<Value>,
+) -> Answer {
     let mut body = request["cluster"].clone();
     let name = body["name"].as_str().unwrap_or_default().to_owned();
-    if name.is_empty() || name.len() > 40 || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
+    if name.is_empty()
+        || name.len() > 40
+        || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    {
         return Err(ApiError::invalid(format!("Cluster.name \"{name}\" is invalid.")));
     }
     if !location_is_plausible(&location) {
         return Err(ApiError::invalid(format!("Location \"{location}\" does not exist.")));
     }
-    if body["nodePools"].as_array().is_none_or(Vec::is_empty) && body["initialNodeCount"].as_i64().unwrap_or(0) == 0 && body["autopilot"]["enabled"] != json!(true) {
+    if body["nodePools"].as_array().is_none_or(Vec::is_empty)
+        && body["initialNodeCount"].as_i64().unwrap_or(0) == 0
+        && body["autopilot"]["enabled"] != json!(true)
+    {
         return Err(ApiError::invalid("Cluster.initial_node_count must be greater than zero."));
     }
     let key = format!("{project}/{location}/{name}");
@@ -53,7 +64,9 @@ async fn create(State(shared): State<Shared>, Path((project, location)): Path<(S
         let world = shared.lock();
         if let Some(existing) = world.gcp.gke.get(&key) {
             let state = existing.status;
-            return Err(ApiError::already_exists(format!("projects/{project}/locations/{location}/clusters/{name} ({state})")));
+            return Err(ApiError::already_exists(format!(
+                "projects/{project}/locations/{location}/clusters/{name} ({state})"
+            )));
         }
         world.options.cluster_create
     };
@@ -67,7 +80,8 @@ async fn create(State(shared): State<Shared>, Path((project, location)): Path<(S
     let nodes = body["nodePools"][0]["initialNodeCount"].as_i64().unwrap_or(1).max(1) as usize;
 
     body["network"] = json!(network);
-    body["selfLink"] = json!(format!("https://container.googleapis.com/v1/projects/{project}/locations/{location}/clusters/{name}"));
+    body["selfLink"] =
+        json!(format!("https://container.googleapis.com/v1/projects/{project}/locations/{location}/clusters/{name}"));
     body["location"] = json!(location);
     body["zone"] = json!(location);
     body["id"] = json!(format!("{:064x}", rand::random::<u128>()));
@@ -89,7 +103,10 @@ async fn create(State(shared): State<Shared>, Path((project, location)): Path<(S
         if !still_wanted {
             return;
         }
-        let uid = world::provision_cluster(&shared, NewCluster { project, location, name, network, node_tags: tags, node_count: nodes });
+        let uid = world::provision_cluster(
+            &shared,
+            NewCluster { project, location, name, network, node_tags: tags, node_count: nodes },
+        );
         let mut world = shared.lock();
         if let Some(cluster) = world.gcp.gke.get_mut(&key) {
             cluster.uid = Some(uid);
@@ -103,7 +120,8 @@ async fn create(State(shared): State<Shared>, Path((project, location)): Path<(S
 async fn read(State(shared): State<Shared>, Path((project, location, name)): Path<(String, String, String)>) -> Answer {
     let world = shared.lock();
     let cluster = world.gcp.gke.get(&format!("{project}/{location}/{name}"));
-    let cluster = cluster.ok_or_else(|| ApiError::not_found(format!("projects/{project}/locations/{location}/clusters/{name}")))?;
+    let cluster = cluster
+        .ok_or_else(|| ApiError::not_found(format!("projects/{project}/locations/{location}/clusters/{name}")))?;
     Ok(Json(view(&world, cluster)))
 }
 
@@ -122,17 +140,25 @@ async fn list(State(shared): State<Shared>, Path((project, location)): Path<(Str
     Ok(Json(json!({"clusters": clusters})))
 }
 
-async fn remove(State(shared): State<Shared>, Path((project, location, name)): Path<(String, String, String)>) -> Answer {
+async fn remove(
+    State(shared): State<Shared>,
+    Path((project, location, name)): Path<(String, String, String)>,
+) -> Answer {
     let key = format!("{project}/{location}/{name}");
     let (operation, delay) = {
         let mut world = shared.lock();
         let delay = world.options.cluster_create;
-        let cluster = world.gcp.gke.get_mut(&key).ok_or_else(|| ApiError::not_found(format!("projects/{project}/locations/{location}/clusters/{name}")))?;
+        let cluster =
+            world.gcp.gke.get_mut(&key).ok_or_else(|| {
+                ApiError::not_found(format!("projects/{project}/locations/{location}/clusters/{name}"))
+            })?;
         if cluster.status == "STOPPING" {
             return Err(ApiError::precondition(format!("Cluster {name} is already being deleted.")));
         }
         if cluster.status == "PROVISIONING" {
-            return Err(ApiError::precondition(format!("Operation on {name} is in progress: cluster is currently being created. Please wait and try again once it is done.")));
+            return Err(ApiError::precondition(format!(
+                "Operation on {name} is in progress: cluster is currently being created. Please wait and try again once it is done."
+            )));
         }
         cluster.status = "STOPPING";
         (begin(&mut world.gcp, &project, &location, &name, 2, delay), delay)
@@ -173,7 +199,14 @@ fn view(world: &world::World, cluster: &GkeCluster) -> Value {
     body
 }
 
-fn begin(gcp: &mut super::Gcp, project: &str, location: &str, cluster: &str, kind: u32, delay: std::time::Duration) -> String {
+fn begin(
+    gcp: &mut super::Gcp,
+    project: &str,
+    location: &str,
+    cluster: &str,
+    kind: u32,
+    delay: std::time::Duration,
+) -> String {
     let name = format!("operation-{}", gcp.next_id());
     let body = json!({"name": name, "zone": location, "location": location, "operationType": kind,
         "status": number(&OPERATION_STATUS, "RUNNING"),
@@ -191,7 +224,12 @@ fn finish(gcp: &mut super::Gcp, name: &str) {
 
 fn world_operation(shared: &Shared, name: &str) -> Answer {
     let world = shared.lock();
-    world.gcp.operations.get(name).map(|operation| Json(operation.body.clone())).ok_or_else(|| ApiError::not_found(name))
+    world
+        .gcp
+        .operations
+        .get(name)
+        .map(|operation| Json(operation.body.clone()))
+        .ok_or_else(|| ApiError::not_found(name))
 }
 
 /// `europe-west4` or `europe-west4-b`.

@@ -70,14 +70,19 @@ fn key_view(project: &str, email: &str, id: &str) -> Value {
 
 async fn create(State(shared): State<Shared>, Path(project): Path<String>, Json(body): Json<Value>) -> Answer {
     let id = body["accountId"].as_str().unwrap_or_default();
-    let shaped = id.len() >= 6 && id.len() <= 30 && id.starts_with(|c: char| c.is_ascii_lowercase()) && !id.ends_with('-');
+    let shaped =
+        id.len() >= 6 && id.len() <= 30 && id.starts_with(|c: char| c.is_ascii_lowercase()) && !id.ends_with('-');
     if !shaped || !id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-') {
         return Err(ApiError::invalid("The account ID does not match the pattern [a-z]([-a-z0-9]{4,28}[a-z0-9])."));
     }
     let email = format!("{id}@{project}.iam.gserviceaccount.com");
     let mut world = shared.lock();
     if world.gcp.accounts.contains_key(&email) {
-        return Err(ApiError::new(409, "ALREADY_EXISTS", format!("Service account {id} already exists within project projects/{project}.")));
+        return Err(ApiError::new(
+            409,
+            "ALREADY_EXISTS",
+            format!("Service account {id} already exists within project projects/{project}."),
+        ));
     }
     let account = ServiceAccount {
         project,
@@ -94,7 +99,8 @@ async fn create(State(shared): State<Shared>, Path(project): Path<String>, Json(
 
 async fn list(State(shared): State<Shared>, Path(project): Path<String>) -> Answer {
     let world = shared.lock();
-    let accounts: Vec<Value> = world.gcp.accounts.iter().filter(|(_, a)| a.project == project).map(|(email, a)| view(email, a)).collect();
+    let accounts: Vec<Value> =
+        world.gcp.accounts.iter().filter(|(_, a)| a.project == project).map(|(email, a)| view(email, a)).collect();
     Ok(Json(json!({"accounts": accounts})))
 }
 
@@ -120,7 +126,9 @@ async fn create_key(State(shared): State<Shared>, Path((project, email)): Path<(
     if !shared.lock().gcp.accounts.contains_key(&email) {
         return Err(unknown(&email));
     }
-    let pair = tokio::task::spawn_blocking(KeyPair::generate).await.map_err(|e| ApiError::new(500, "INTERNAL", e.to_string()))?;
+    let pair = tokio::task::spawn_blocking(KeyPair::generate)
+        .await
+        .map_err(|e| ApiError::new(500, "INTERNAL", e.to_string()))?;
     let mut world = shared.lock();
     let token_uri = world.gcp.token_uri.clone();
     let account = world.gcp.accounts.get_mut(&email).ok_or_else(|| unknown(&email))?;
@@ -132,20 +140,29 @@ async fn create_key(State(shared): State<Shared>, Path((project, email)): Path<(
     let mut answer = key_view(&project, &email, &id);
     answer["privateKeyType"] = json!(2);
     answer["privateKeyData"] = json!(keys::base64(file.to_string().as_bytes()));
-    account.keys.insert(id, ServiceAccountKey { private_key_pem: pair.private_key_pem, public_key_der: pair.public_key_der });
+    account
+        .keys
+        .insert(id, ServiceAccountKey { private_key_pem: pair.private_key_pem, public_key_der: pair.public_key_der });
     Ok(Json(answer))
 }
 
 async fn read_key(State(shared): State<Shared>, Path((project, email, key)): Path<(String, String, String)>) -> Answer {
     let world = shared.lock();
     let known = world.gcp.accounts.get(&email).is_some_and(|account| account.keys.contains_key(&key));
-    if known { Ok(Json(key_view(&project, &email, &key))) } else { Err(ApiError::new(404, "NOT_FOUND", format!("Service account key {key} does not exist."))) }
+    if known {
+        Ok(Json(key_view(&project, &email, &key)))
+    } else {
+        Err(ApiError::new(404, "NOT_FOUND", format!("Service account key {key} does not exist.")))
+    }
 }
 
 async fn remove_key(State(shared): State<Shared>, Path((_, email, key)): Path<(String, String, String)>) -> Answer {
     let mut world = shared.lock();
     let account = world.gcp.accounts.get_mut(&email).ok_or_else(|| unknown(&email))?;
-    account.keys.remove(&key).ok_or_else(|| ApiError::new(404, "NOT_FOUND", format!("Service account key {key} does not exist.")))?;
+    account
+        .keys
+        .remove(&key)
+        .ok_or_else(|| ApiError::new(404, "NOT_FOUND", format!("Service account key {key} does not exist.")))?;
     Ok(Json(json!({})))
 }
 

@@ -165,7 +165,10 @@ impl Gcp {
         let admin = holds("roles/storage.admin");
         let objects = holds("roles/storage.objectAdmin") || holds("roles/storage.objectUser");
         let sees = holds("roles/storage.legacyBucketReader") || holds("roles/storage.legacyBucketWriter");
-        BucketAccess { read: admin || (sees && (objects || holds("roles/storage.objectViewer"))), write: admin || (sees && objects) }
+        BucketAccess {
+            read: admin || (sees && (objects || holds("roles/storage.objectViewer"))),
+            write: admin || (sees && objects),
+        }
     }
 
     fn next_id(&mut self) -> u64 {

@@ -91,13 +91,20 @@ impl Storage for Service {
         if !name_is_valid(&name) {
             return Err(Status::invalid_argument(format!("Invalid bucket name: '{name}'")));
         }
-        let project = body.project.strip_prefix("projects/").or(request.parent.strip_prefix("projects/")).unwrap_or_default().to_owned();
+        let project = body
+            .project
+            .strip_prefix("projects/")
+            .or(request.parent.strip_prefix("projects/"))
+            .unwrap_or_default()
+            .to_owned();
         if project.is_empty() || project == "_" {
             return Err(Status::invalid_argument("A project is required to create a bucket."));
         }
         let mut world = self.shared.lock();
         if world.gcp.buckets.contains_key(&name) {
-            return Err(Status::already_exists("Your previous request to create the named bucket succeeded and you already own it."));
+            return Err(Status::already_exists(
+                "Your previous request to create the named bucket succeeded and you already own it.",
+            ));
         }
         let location = if body.location.is_empty() { "US".to_owned() } else { body.location.to_uppercase() };
         let bucket = Bucket { project, location, labels: body.labels.into_iter().collect(), ..Bucket::default() };
@@ -114,7 +121,10 @@ impl Storage for Service {
         Ok(Response::new(view(name, bucket)))
     }
 
-    async fn list_buckets(&self, request: Request<api::ListBucketsRequest>) -> Result<Response<api::ListBucketsResponse>, Status> {
+    async fn list_buckets(
+        &self,
+        request: Request<api::ListBucketsRequest>,
+    ) -> Result<Response<api::ListBucketsResponse>, Status> {
         let request = request.into_inner();
         let project = request.parent.strip_prefix("projects/").unwrap_or_default();
         let world = self.shared.lock();
@@ -140,17 +150,29 @@ impl Storage for Service {
         Ok(Response::new(()))
     }
 
-    async fn list_objects(&self, request: Request<api::ListObjectsRequest>) -> Result<Response<api::ListObjectsResponse>, Status> {
+    async fn list_objects(
+        &self,
+        request: Request<api::ListObjectsRequest>,
+    ) -> Result<Response<api::ListObjectsResponse>, Status> {
         let request = request.into_inner();
         let name = bucket_name(&request.parent)?;
         let world = self.shared.lock();
         let bucket = world.gcp.buckets.get(name).ok_or_else(|| missing(name))?;
         let size = if request.page_size > 0 { request.page_size as usize } else { 1000 };
-        let mut matching = bucket.objects.iter().filter(|(key, _)| key.starts_with(&request.prefix) && **key > request.page_token).peekable();
+        let mut matching = bucket
+            .objects
+            .iter()
+            .filter(|(key, _)| key.starts_with(&request.prefix) && **key > request.page_token)
+            .peekable();
         let mut objects: Vec<api::Object> = Vec::new();
         while objects.len() < size {
             let Some((key, data)) = matching.next() else { break };
-            objects.push(api::Object { name: key.clone(), bucket: request.parent.clone(), generation: 1, size: data.len() as i64 });
+            objects.push(api::Object {
+                name: key.clone(),
+                bucket: request.parent.clone(),
+                generation: 1,
+                size: data.len() as i64,
+            });
         }
         let next_page_token = match (matching.peek(), objects.last()) {
             (Some(_), Some(last)) => last.name.clone(),
@@ -164,14 +186,20 @@ impl Storage for Service {
         let name = bucket_name(&request.bucket)?;
         let mut world = self.shared.lock();
         let bucket = world.gcp.buckets.get_mut(name).ok_or_else(|| missing(name))?;
-        bucket.objects.remove(&request.object).ok_or_else(|| Status::not_found(format!("No such object: {name}/{}", request.object)))?;
+        bucket
+            .objects
+            .remove(&request.object)
+            .ok_or_else(|| Status::not_found(format!("No such object: {name}/{}", request.object)))?;
         Ok(Response::new(()))
     }
 }
 
 #[tonic::async_trait]
 impl StorageControl for Service {
-    async fn get_iam_policy(&self, request: Request<iam::GetIamPolicyRequest>) -> Result<Response<iam::Policy>, Status> {
+    async fn get_iam_policy(
+        &self,
+        request: Request<iam::GetIamPolicyRequest>,
+    ) -> Result<Response<iam::Policy>, Status> {
         let request = request.into_inner();
         let name = bucket_name(&request.resource)?;
         let world = self.shared.lock();
@@ -179,7 +207,10 @@ impl StorageControl for Service {
         Ok(Response::new(policy(bucket)))
     }
 
-    async fn set_iam_policy(&self, request: Request<iam::SetIamPolicyRequest>) -> Result<Response<iam::Policy>, Status> {
+    async fn set_iam_policy(
+        &self,
+        request: Request<iam::SetIamPolicyRequest>,
+    ) -> Result<Response<iam::Policy>, Status> {
         let request = request.into_inner();
         let name = bucket_name(&request.resource)?;
         let wanted = request.policy.unwrap_or_default();
@@ -194,7 +225,9 @@ impl StorageControl for Service {
         }
         let bucket = world.gcp.buckets.get_mut(name).ok_or_else(|| missing(name))?;
         if !wanted.etag.is_empty() && wanted.etag != etag(bucket) {
-            return Err(Status::aborted("There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff."));
+            return Err(Status::aborted(
+                "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.",
+            ));
         }
         let mut roles: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for binding in wanted.bindings {
@@ -211,7 +244,11 @@ fn etag(bucket: &Bucket) -> Vec<u8> {
 }
 
 fn policy(bucket: &Bucket) -> iam::Policy {
-    let bindings = bucket.policy.iter().map(|(role, members)| iam::Binding { role: role.clone(), members: members.clone() }).collect();
+    let bindings = bucket
+        .policy
+        .iter()
+        .map(|(role, members)| iam::Binding { role: role.clone(), members: members.clone() })
+        .collect();
     iam::Policy { version: 1, etag: etag(bucket), bindings }
 }
 

@@ -23,7 +23,8 @@ pub(super) fn routes() -> Router<Shared> {
 }
 
 async fn exchange(State(shared): State<Shared>, Form(form): Form<Exchange>) -> (StatusCode, Json<Value>) {
-    let refuse = |text: &str| (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant", "error_description": text})));
+    let refuse =
+        |text: &str| (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_grant", "error_description": text})));
     if form.grant_type != GRANT {
         return (StatusCode::BAD_REQUEST, Json(json!({"error": "unsupported_grant_type"})));
     }
@@ -44,7 +45,10 @@ async fn exchange(State(shared): State<Shared>, Form(form): Form<Exchange>) -> (
         return refuse("Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.");
     }
     if claims["scope"].as_str().unwrap_or_default().is_empty() {
-        return (StatusCode::BAD_REQUEST, Json(json!({"error": "invalid_scope", "error_description": "Empty or missing scope not allowed."})));
+        return (
+            StatusCode::BAD_REQUEST,
+            Json(json!({"error": "invalid_scope", "error_description": "Empty or missing scope not allowed."})),
+        );
     }
     let token = world.gcp.issue_token(&email);
     (StatusCode::OK, Json(json!({"access_token": token, "expires_in": 3599, "token_type": "Bearer"})))
@@ -53,7 +57,11 @@ async fn exchange(State(shared): State<Shared>, Form(form): Form<Exchange>) -> (
 impl super::Gcp {
     fn public_keys(&self, email: &str) -> Vec<Vec<u8>> {
         let operator = self.operator.iter().filter(|key| key.email == email).map(|key| key.pair.public_key_der.clone());
-        let account = self.accounts.get(email).into_iter().flat_map(|account| account.keys.values().map(|key| key.public_key_der.clone()));
+        let account = self
+            .accounts
+            .get(email)
+            .into_iter()
+            .flat_map(|account| account.keys.values().map(|key| key.public_key_der.clone()));
         operator.chain(account).collect()
     }
 

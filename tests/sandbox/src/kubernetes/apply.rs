@@ -49,7 +49,9 @@ pub fn apply(request: &Request<'_>, live: Option<&Value>, config: &Value) -> Res
     };
 
     let before = fields::entries(live);
-    let mine = |e: &Entry| e.operation == "Apply" && e.manager == request.manager && e.subresource.as_deref() == request.subresource;
+    let mine = |e: &Entry| {
+        e.operation == "Apply" && e.manager == request.manager && e.subresource.as_deref() == request.subresource
+    };
     let last: Option<&Entry> = before.iter().find(|e| mine(e));
     let mut others: Vec<Entry> = before.iter().filter(|e| !mine(e)).cloned().collect();
 

@@ -27,7 +27,13 @@ pub struct Speeds {
 impl Default for Speeds {
     fn default() -> Self {
         let short = Duration::from_millis(20);
-        Speeds { schedule: short, pod_start: short, pod_stop: Duration::from_millis(60), volume: short, load_balancer: Duration::from_millis(120) }
+        Speeds {
+            schedule: short,
+            pod_start: short,
+            pod_stop: Duration::from_millis(60),
+            volume: short,
+            load_balancer: Duration::from_millis(120),
+        }
     }
 }
 
@@ -63,7 +69,14 @@ pub struct Settings {
 impl Settings {
     /// Settings with the usual values for the rest.
     #[must_use]
-    pub fn new(project: &str, location: &str, cluster: &str, pod_cidr: &str, node_cidr: &str, service_cidr: &str) -> Settings {
+    pub fn new(
+        project: &str,
+        location: &str,
+        cluster: &str,
+        pod_cidr: &str,
+        node_cidr: &str,
+        service_cidr: &str,
+    ) -> Settings {
         Settings {
             project: project.to_owned(),
             location: location.to_owned(),
@@ -131,7 +144,8 @@ fn put(store: &mut Store, manager: &str, manifest: Value) {
 fn nodes(store: &mut Store) {
     let settings = store.settings.clone();
     for index in 0..settings.node_count {
-        let name = format!("gke-{}-default-pool-{}-{}", settings.cluster, &super::stamp::uid()[..8], super::stamp::suffix());
+        let name =
+            format!("gke-{}-default-pool-{}-{}", settings.cluster, &super::stamp::uid()[..8], super::stamp::suffix());
         let ip = nth_address(&settings.node_cidr, 10 + index).unwrap_or_default();
         let pods = nth_address(&settings.pod_cidr, index * 256).map(|base| format!("{base}/24")).unwrap_or_default();
         put(
@@ -159,7 +173,9 @@ fn nodes(store: &mut Store) {
 }
 
 fn storage_classes(store: &mut Store) {
-    for (name, disk, default) in [("standard", "pd-standard", false), ("standard-rwo", "pd-balanced", true), ("premium-rwo", "pd-ssd", false)] {
+    for (name, disk, default) in
+        [("standard", "pd-standard", false), ("standard-rwo", "pd-balanced", true), ("premium-rwo", "pd-ssd", false)]
+    {
         let mode = if name == "standard" { "Immediate" } else { "WaitForFirstConsumer" };
         let mut class = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
             "metadata": {"name": name, "labels": {"addonmanager.kubernetes.io/mode": "EnsureExists", "k8s-app": "gcp-compute-persistent-disk-csi-driver"}},

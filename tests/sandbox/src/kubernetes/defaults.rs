@@ -72,12 +72,22 @@ pub fn fill(store: &Store, kind: &Kind, live: Option<&Value>, object: &mut Value
         "DaemonSet" => {
             let spec = &mut object["spec"];
             default(spec, "revisionHistoryLimit", json!(10));
-            default(spec, "updateStrategy", json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}));
+            default(
+                spec,
+                "updateStrategy",
+                json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}),
+            );
             template(spec);
         }
         "Job" => {
             let spec = &mut object["spec"];
-            for (field, value) in [("completions", json!(1)), ("parallelism", json!(1)), ("backoffLimit", json!(6)), ("completionMode", json!("NonIndexed")), ("suspend", json!(false))] {
+            for (field, value) in [
+                ("completions", json!(1)),
+                ("parallelism", json!(1)),
+                ("backoffLimit", json!(6)),
+                ("completionMode", json!("NonIndexed")),
+                ("suspend", json!(false)),
+            ] {
                 default(spec, field, value);
             }
             template(spec);
@@ -129,7 +139,9 @@ pub(crate) fn add_finalizer(object: &mut Value, name: &str) {
 }
 
 fn default_class(store: &Store) -> Option<String> {
-    let marked = |class: &&super::store::Object| class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true";
+    let marked = |class: &&super::store::Object| {
+        class["metadata"]["annotations"]["storageclass.kubernetes.io/is-default-class"] == "true"
+    };
     store.list("StorageClass", None).iter().find(marked).map(|class| super::views::name(class).to_owned())
 }
 
@@ -245,7 +257,9 @@ fn container(container: &mut Value) {
     }
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
         let Some(probe) = container.get_mut(probe).filter(|probe| probe.is_object()) else { continue };
-        for (field, value) in [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)] {
+        for (field, value) in
+            [("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1), ("failureThreshold", 3)]
+        {
             default(probe, field, json!(value));
         }
         if probe["initialDelaySeconds"] == 0
@@ -323,7 +337,10 @@ fn service(store: &Store, live: Option<&Value>, object: &mut Value) {
             if port.get("nodePort").is_some() {
                 continue;
             }
-            let same = old.iter().find(|o| o["port"] == port["port"] && o["protocol"] == port["protocol"]).and_then(|o| o["nodePort"].as_i64());
+            let same = old
+                .iter()
+                .find(|o| o["port"] == port["port"] && o["protocol"] == port["protocol"])
+                .and_then(|o| o["nodePort"].as_i64());
             let number = same.or_else(|| (30_000..32_768).find(|n| !taken.contains(n))).unwrap_or(30_000);
             taken.push(number);
             port["nodePort"] = json!(number);
@@ -336,10 +353,18 @@ fn service(store: &Store, live: Option<&Value>, object: &mut Value) {
 }
 
 fn node_ports(store: &Store) -> Vec<i64> {
-    store.list("Service", None).iter().flat_map(|svc| items(svc, "/spec/ports").iter().filter_map(|p| p["nodePort"].as_i64()).collect::<Vec<_>>()).collect()
+    store
+        .list("Service", None)
+        .iter()
+        .flat_map(|svc| items(svc, "/spec/ports").iter().filter_map(|p| p["nodePort"].as_i64()).collect::<Vec<_>>())
+        .collect()
 }
 
 fn free_service_ip(store: &Store) -> String {
-    let used: Vec<String> = store.list("Service", None).iter().map(|svc| text(svc, "/spec/clusterIP").to_owned()).collect();
-    (11..4_000).filter_map(|n| nth_address(&store.settings.service_cidr, n)).find(|ip| !used.contains(ip)).unwrap_or_default()
+    let used: Vec<String> =
+        store.list("Service", None).iter().map(|svc| text(svc, "/spec/clusterIP").to_owned()).collect();
+    (11..4_000)
+        .filter_map(|n| nth_address(&store.settings.service_cidr, n))
+        .find(|ip| !used.contains(ip))
+        .unwrap_or_default()
 }

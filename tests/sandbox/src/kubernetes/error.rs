@@ -54,7 +54,11 @@ impl ApiError {
     }
 
     pub(crate) fn modified(kind: &Kind, name: &str) -> Self {
-        Self::conflict(kind, name, "the object has been modified; please apply your changes to the latest version and try again")
+        Self::conflict(
+            kind,
+            name,
+            "the object has been modified; please apply your changes to the latest version and try again",
+        )
     }
 
     pub(crate) fn terminating(kind: &Kind, name: &str, namespace: &str) -> Self {
@@ -75,8 +79,10 @@ impl ApiError {
         let texts: Vec<String> = findings.iter().map(|(_, field, text)| format!("{field}: {text}")).collect();
         let said = if texts.len() == 1 { texts.join("") } else { format!("[{}]", texts.join(", ")) };
         let mut error = Self::new(422, "Invalid", format!("{} \"{name}\" is invalid: {said}", kind.qualified()));
-        let causes: Vec<Value> =
-            findings.iter().map(|(reason, field, text)| json!({"reason": reason, "message": text, "field": field})).collect();
+        let causes: Vec<Value> = findings
+            .iter()
+            .map(|(reason, field, text)| json!({"reason": reason, "message": text, "field": field}))
+            .collect();
         error.details = json!({"name": name, "kind": kind.kind, "causes": causes});
         if !kind.group.is_empty() {
             error.details["group"] = json!(kind.group);
@@ -97,7 +103,8 @@ impl ApiError {
     }
 
     pub(crate) fn method_not_allowed() -> Self {
-        let mut error = Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
+        let mut error =
+            Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
         error.details = json!({});
         error
     }

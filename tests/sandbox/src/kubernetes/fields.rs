@@ -36,7 +36,10 @@ pub struct Entry {
 
 impl Entry {
     fn same(&self, manager: &str, operation: &str, api_version: &str, subresource: Option<&str>) -> bool {
-        self.manager == manager && self.operation == operation && self.api_version == api_version && self.subresource.as_deref() == subresource
+        self.manager == manager
+            && self.operation == operation
+            && self.api_version == api_version
+            && self.subresource.as_deref() == subresource
     }
 
     /// As in the text of a conflict.
@@ -100,7 +103,14 @@ pub fn of(kind: &Kind, object: &Value) -> BTreeSet<Path> {
     set
 }
 
-fn walk<'a>(kind: &Kind, value: &'a Value, names: &mut Vec<&'a str>, path: &mut Path, whole: bool, set: &mut BTreeSet<Path>) {
+fn walk<'a>(
+    kind: &Kind,
+    value: &'a Value,
+    names: &mut Vec<&'a str>,
+    path: &mut Path,
+    whole: bool,
+    set: &mut BTreeSet<Path>,
+) {
     match value {
         Value::Object(map) if names.is_empty() || !schema::atomic_map(kind, names) => {
             if whole || map.is_empty() {
@@ -154,7 +164,14 @@ pub fn compare(kind: &Kind, old: &Value, new: &Value) -> Comparison {
     found
 }
 
-fn differ<'a>(kind: &Kind, old: &'a Value, new: &'a Value, names: &mut Vec<&'a str>, path: &mut Path, found: &mut Comparison) {
+fn differ<'a>(
+    kind: &Kind,
+    old: &'a Value,
+    new: &'a Value,
+    names: &mut Vec<&'a str>,
+    path: &mut Path,
+    found: &mut Comparison,
+) {
     if old == new {
         return;
     }
@@ -170,7 +187,8 @@ fn differ<'a>(kind: &Kind, old: &'a Value, new: &'a Value, names: &mut Vec<&'a s
         }
         (Value::Array(a), Value::Array(b)) if schema::list(kind, names) != Lists::Atomic => {
             let lists = schema::list(kind, names);
-            let index = |list: &'a [Value]| list.iter().map(|item| (element(lists, item), item)).collect::<BTreeMap<_, _>>();
+            let index =
+                |list: &'a [Value]| list.iter().map(|item| (element(lists, item), item)).collect::<BTreeMap<_, _>>();
             let (a, b) = (index(a), index(b));
             for item in a.keys().chain(b.keys().filter(|item| !a.contains_key(*item))) {
                 path.push(item.clone());
@@ -184,7 +202,14 @@ fn differ<'a>(kind: &Kind, old: &'a Value, new: &'a Value, names: &mut Vec<&'a s
     }
 }
 
-fn pair<'a>(kind: &Kind, old: Option<&'a Value>, new: Option<&'a Value>, names: &mut Vec<&'a str>, path: &mut Path, found: &mut Comparison) {
+fn pair<'a>(
+    kind: &Kind,
+    old: Option<&'a Value>,
+    new: Option<&'a Value>,
+    names: &mut Vec<&'a str>,
+    path: &mut Path,
+    found: &mut Comparison,
+) {
     match (old, new) {
         (Some(old), Some(new)) => differ(kind, old, new, names, path, found),
         (None, Some(new)) => walk(kind, new, names, path, true, &mut found.changed),
@@ -200,8 +225,17 @@ fn system(path: &[Element]) -> bool {
         [] | ["apiVersion" | "kind" | "metadata"] => true,
         ["metadata", name, ..] => matches!(
             *name,
-            "name" | "namespace" | "creationTimestamp" | "selfLink" | "uid" | "clusterName" | "generation" | "managedFields" | "resourceVersion"
-                | "deletionTimestamp" | "deletionGracePeriodSeconds"
+            "name"
+                | "namespace"
+                | "creationTimestamp"
+                | "selfLink"
+                | "uid"
+                | "clusterName"
+                | "generation"
+                | "managedFields"
+                | "resourceVersion"
+                | "deletionTimestamp"
+                | "deletionGracePeriodSeconds"
         ),
         _ => false,
     }

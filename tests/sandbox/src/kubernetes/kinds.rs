@@ -24,7 +24,17 @@ pub struct Kind {
 }
 
 const fn core(kind: &'static str, plural: &'static str, short: &'static [&'static str]) -> Kind {
-    Kind { group: "", version: "v1", kind, plural, short, namespaced: true, status: false, scale: false, generation: false }
+    Kind {
+        group: "",
+        version: "v1",
+        kind,
+        plural,
+        short,
+        namespaced: true,
+        status: false,
+        scale: false,
+        generation: false,
+    }
 }
 
 const fn group(group: &'static str, kind: &'static str, plural: &'static str, short: &'static [&'static str]) -> Kind {

@@ -23,12 +23,19 @@ pub enum Deleted {
 
 impl Store {
     /// DELETE.
-    pub(crate) fn remove(&mut self, kind: &'static Kind, namespace: &str, own: &str, options: &DeleteOptions) -> Result<Deleted, ApiError> {
+    pub(crate) fn remove(
+        &mut self,
+        kind: &'static Kind,
+        namespace: &str,
+        own: &str,
+        options: &DeleteOptions,
+    ) -> Result<Deleted, ApiError> {
         let at = key(kind, namespace, own);
         let live = self.objects.get(&at).cloned().ok_or_else(|| ApiError::not_found(kind, own))?;
         let precondition = |what: &str, wanted: &Option<String>, seen: &str| match wanted {
             Some(wanted) if wanted != seen => {
-                let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {seen}");
+                let why =
+                    format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {seen}");
                 Err(ApiError::conflict(kind, own, &why))
             }
             _ => Ok(()),
@@ -36,7 +43,11 @@ impl Store {
         precondition("UID", &options.uid, uid(&live))?;
         precondition("ResourceVersion", &options.resource_version, text(&live, "/metadata/resourceVersion"))?;
         if kind.kind == "Namespace" && matches!(own, "default" | "kube-system" | "kube-public") {
-            let mut error = ApiError::new(403, "Forbidden", format!("namespaces \"{own}\" is forbidden: this namespace may not be deleted"));
+            let mut error = ApiError::new(
+                403,
+                "Forbidden",
+                format!("namespaces \"{own}\" is forbidden: this namespace may not be deleted"),
+            );
             error.details = json!({"name": own, "kind": "namespaces"});
             return Err(error);
         }
@@ -83,7 +94,8 @@ impl Store {
     }
 
     fn orphan(&mut self, owner: &str) {
-        let found: Vec<(Key, Object)> = self.objects.iter().filter(|(_, o)| owned_by(o, owner)).map(|(k, o)| (k.clone(), Arc::clone(o))).collect();
+        let found: Vec<(Key, Object)> =
+            self.objects.iter().filter(|(_, o)| owned_by(o, owner)).map(|(k, o)| (k.clone(), Arc::clone(o))).collect();
         for (at, object) in found {
             let mut object = (*object).clone();
             if let Some(list) = object["metadata"]["ownerReferences"].as_array_mut() {

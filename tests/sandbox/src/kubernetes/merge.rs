@@ -34,7 +34,13 @@ fn lay<'a>(kind: &Kind, live: &Value, config: &'a Value, names: &mut Vec<&'a str
 }
 
 /// Items of both lists: the applied order when it names all, else the live order with the new ones behind.
-fn lay_items<'a>(kind: &Kind, lists: Lists, live: &[Value], config: &'a [Value], names: &mut Vec<&'a str>) -> Vec<Value> {
+fn lay_items<'a>(
+    kind: &Kind,
+    lists: Lists,
+    live: &[Value],
+    config: &'a [Value],
+    names: &mut Vec<&'a str>,
+) -> Vec<Value> {
     let applied: Vec<(Element, &Value)> = config.iter().map(|item| (fields::element(lists, item), item)).collect();
     let known: Vec<(Element, &Value)> = live.iter().map(|item| (fields::element(lists, item), item)).collect();
     let find = |list: &[(Element, &'a Value)], key: &Element| list.iter().find(|(k, _)| k == key).map(|(_, v)| *v);
@@ -108,14 +114,26 @@ fn cut<'a>(kind: &Kind, node: &mut Value, path: &'a [Element], names: &mut Vec<&
 fn vanishes(name: &str) -> bool {
     matches!(
         name,
-        "labels" | "annotations" | "data" | "binaryData" | "stringData" | "nodeSelector" | "limits" | "requests" | "parameters" | "matchLabels" | "selector"
+        "labels"
+            | "annotations"
+            | "data"
+            | "binaryData"
+            | "stringData"
+            | "nodeSelector"
+            | "limits"
+            | "requests"
+            | "parameters"
+            | "matchLabels"
+            | "selector"
     )
 }
 
 /// A copy without nulls: an applied null is the same as nothing.
 pub fn without_nulls(value: &Value) -> Value {
     match value {
-        Value::Object(map) => Value::Object(map.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect()),
+        Value::Object(map) => Value::Object(
+            map.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect(),
+        ),
         Value::Array(list) => Value::Array(list.iter().map(without_nulls).collect()),
         other => other.clone(),
     }

@@ -82,7 +82,9 @@ fn weave<'a>(kind: &Kind, target: &mut Value, patch: &'a Value, names: &mut Vec<
 
 /// RFC 6902.
 pub fn json(target: &mut Value, patch: &Value) -> Result<(), ApiError> {
-    let broken = |what: &str| ApiError::new(422, "Invalid", format!("the server rejected our request due to an error in our request: {what}"));
+    let broken = |what: &str| {
+        ApiError::new(422, "Invalid", format!("the server rejected our request due to an error in our request: {what}"))
+    };
     for step in patch.as_array().ok_or_else(|| ApiError::bad_request("json patch must be a list"))? {
         let path = step["path"].as_str().ok_or_else(|| broken("missing path"))?;
         match step["op"].as_str().unwrap_or("") {
@@ -171,7 +173,11 @@ mod tests {
     fn strategic_merges_by_key() {
         let kind = Kind::named("Pod").unwrap();
         let mut target = json!({"spec": {"containers": [{"name": "a", "image": "1"}, {"name": "b", "image": "1"}]}});
-        strategic(kind, &mut target, &json!({"spec": {"containers": [{"name": "b", "image": "2"}, {"name": "a", "$patch": "delete"}]}}));
+        strategic(
+            kind,
+            &mut target,
+            &json!({"spec": {"containers": [{"name": "b", "image": "2"}, {"name": "a", "$patch": "delete"}]}}),
+        );
         assert_eq!(target, json!({"spec": {"containers": [{"name": "b", "image": "2"}]}}));
     }
 

@@ -135,7 +135,10 @@ impl Pod {
     /// A container's or init container's spec.
     #[must_use]
     pub fn container(&self, name: &str) -> Option<&Value> {
-        items(&self.0, "/spec/initContainers").iter().chain(items(&self.0, "/spec/containers")).find(|c| c["name"] == name)
+        items(&self.0, "/spec/initContainers")
+            .iter()
+            .chain(items(&self.0, "/spec/containers"))
+            .find(|c| c["name"] == name)
     }
 
     /// A container's image; empty if there is none of that name.
@@ -147,12 +150,17 @@ impl Pod {
     /// State of a container or init container.
     #[must_use]
     pub fn state(&self, container: &str) -> ContainerState {
-        let statuses = items(&self.0, "/status/initContainerStatuses").iter().chain(items(&self.0, "/status/containerStatuses"));
-        let Some(status) = statuses.into_iter().find(|s| s["name"] == container) else { return ContainerState::Waiting };
+        let statuses =
+            items(&self.0, "/status/initContainerStatuses").iter().chain(items(&self.0, "/status/containerStatuses"));
+        let Some(status) = statuses.into_iter().find(|s| s["name"] == container) else {
+            return ContainerState::Waiting;
+        };
         if status["state"].get("running").is_some() {
             ContainerState::Running
         } else if let Some(ended) = status["state"].get("terminated") {
-            ContainerState::Terminated(ended["exitCode"].as_i64().and_then(|code| i32::try_from(code).ok()).unwrap_or(0))
+            ContainerState::Terminated(
+                ended["exitCode"].as_i64().and_then(|code| i32::try_from(code).ok()).unwrap_or(0),
+            )
         } else {
             ContainerState::Waiting
         }
@@ -175,7 +183,8 @@ impl Pod {
     pub fn claim_at(&self, container: &str, path: &str) -> Option<&str> {
         let mounts = self.container(container)?.get("volumeMounts")?.as_array()?;
         let volume = mounts.iter().find(|m| m["mountPath"] == path)?["name"].as_str()?;
-        items(&self.0, "/spec/volumes").iter().find(|v| v["name"] == volume)?["persistentVolumeClaim"]["claimName"].as_str()
+        items(&self.0, "/spec/volumes").iter().find(|v| v["name"] == volume)?["persistentVolumeClaim"]["claimName"]
+            .as_str()
     }
 }
 
@@ -200,10 +209,15 @@ impl Store {
         for source in items(spec, "/envFrom") {
             let prefix = source["prefix"].as_str().unwrap_or("");
             for (kind, field) in [("ConfigMap", "configMapRef"), ("Secret", "secretRef")] {
-                let Some(object) = source[field]["name"].as_str().and_then(|name| self.get(kind, pod.namespace(), name)) else { continue };
+                let Some(object) =
+                    source[field]["name"].as_str().and_then(|name| self.get(kind, pod.namespace(), name))
+                else {
+                    continue;
+                };
                 for (name, value) in object["data"].as_object().into_iter().flatten() {
                     let value = value.as_str().unwrap_or("");
-                    let value = if kind == "Secret" { views::decode(value).unwrap_or_default() } else { value.to_owned() };
+                    let value =
+                        if kind == "Secret" { views::decode(value).unwrap_or_default() } else { value.to_owned() };
                     env.insert(format!("{prefix}{name}"), value);
                 }
             }
@@ -282,7 +296,10 @@ impl Store {
     /// The pods behind a Service that get traffic (also those not ready, if it publishes them).
     #[must_use]
     pub fn backends(&self, service: &Value) -> Vec<Pod> {
-        let Some(selector) = service.pointer("/spec/selector").and_then(Value::as_object).filter(|s| !s.is_empty()) else { return Vec::new() };
+        let Some(selector) = service.pointer("/spec/selector").and_then(Value::as_object).filter(|s| !s.is_empty())
+        else {
+            return Vec::new();
+        };
         let unready = service.pointer("/spec/publishNotReadyAddresses") == Some(&json!(true));
         self.list("Pod", Some(views::namespace(service)))
             .into_iter()
@@ -363,7 +380,8 @@ impl Store {
             for status in object["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {
                 status["ready"] = json!(ready);
             }
-            let (reason, message) = if ready { ("", "") } else { ("ContainersNotReady", "containers with unready status") };
+            let (reason, message) =
+                if ready { ("", "") } else { ("ContainersNotReady", "containers with unready status") };
             views::set_condition(object, "ContainersReady", ready, reason, message);
             views::set_condition(object, "Ready", ready, reason, message);
         })

@@ -8,7 +8,8 @@ pub fn canonical(text: &str) -> Option<String> {
     let negative = number.starts_with('-');
     let digits = number.trim_start_matches(['+', '-']);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    if (whole.is_empty() && fraction.is_empty()) || !(whole.chars().chain(fraction.chars())).all(|c| c.is_ascii_digit()) {
+    if (whole.is_empty() && fraction.is_empty()) || !(whole.chars().chain(fraction.chars())).all(|c| c.is_ascii_digit())
+    {
         return None;
     }
     let sign = if negative { "-" } else { "" };

@@ -31,7 +31,15 @@ pub fn list(kind: &Kind, names: &[&str]) -> Lists {
     }
     let Some(inner) = pod_spec(kind, names) else { return Atomic };
     match inner {
-        ["containers" | "initContainers" | "ephemeralContainers" | "volumes" | "imagePullSecrets" | "schedulingGates" | "resourceClaims"] => Keyed(&["name"]),
+        [
+            "containers"
+            | "initContainers"
+            | "ephemeralContainers"
+            | "volumes"
+            | "imagePullSecrets"
+            | "schedulingGates"
+            | "resourceClaims",
+        ] => Keyed(&["name"]),
         ["containers" | "initContainers" | "ephemeralContainers", "env"] => Keyed(&["name"]),
         ["containers" | "initContainers" | "ephemeralContainers", "ports"] => Keyed(&["containerPort", "protocol"]),
         ["containers" | "initContainers" | "ephemeralContainers", "volumeMounts"] => Keyed(&["mountPath"]),
@@ -47,7 +55,10 @@ pub fn list(kind: &Kind, names: &[&str]) -> Lists {
 pub fn atomic_map(kind: &Kind, names: &[&str]) -> bool {
     match (kind.kind, names) {
         ("Service", ["spec", "selector"]) | ("RoleBinding" | "ClusterRoleBinding", ["roleRef"]) => return true,
-        ("Deployment" | "StatefulSet" | "ReplicaSet" | "DaemonSet" | "PodDisruptionBudget" | "PersistentVolumeClaim", ["spec", "selector"]) => return true,
+        (
+            "Deployment" | "StatefulSet" | "ReplicaSet" | "DaemonSet" | "PodDisruptionBudget" | "PersistentVolumeClaim",
+            ["spec", "selector"],
+        ) => return true,
         ("NetworkPolicy", ["spec", "podSelector"]) => return true,
         _ => {}
     }
@@ -56,7 +67,14 @@ pub fn atomic_map(kind: &Kind, names: &[&str]) -> bool {
         ["nodeSelector"] | ["imagePullSecrets"] => true,
         _ => matches!(
             inner.last(),
-            Some(&("fieldRef" | "secretKeyRef" | "configMapKeyRef" | "resourceFieldRef" | "labelSelector" | "requiredDuringSchedulingIgnoredDuringExecution"))
+            Some(
+                &("fieldRef"
+                    | "secretKeyRef"
+                    | "configMapKeyRef"
+                    | "resourceFieldRef"
+                    | "labelSelector"
+                    | "requiredDuringSchedulingIgnoredDuringExecution")
+            )
         ),
     }
 }
@@ -65,7 +83,10 @@ pub fn atomic_map(kind: &Kind, names: &[&str]) -> bool {
 fn pod_spec<'a, 'b>(kind: &Kind, names: &'b [&'a str]) -> Option<&'b [&'a str]> {
     match (kind.kind, names) {
         ("Pod", ["spec", inner @ ..])
-        | ("Deployment" | "StatefulSet" | "ReplicaSet" | "DaemonSet" | "Job", ["spec", "template", "spec", inner @ ..])
+        | (
+            "Deployment" | "StatefulSet" | "ReplicaSet" | "DaemonSet" | "Job",
+            ["spec", "template", "spec", inner @ ..],
+        )
         | ("CronJob", ["spec", "jobTemplate", "spec", "template", "spec", inner @ ..]) => Some(inner),
         _ => None,
     }
@@ -82,7 +103,15 @@ pub fn top_level(kind: &Kind) -> &'static [&'static str] {
         "ConfigMap" => &["data", "binaryData", "immutable"],
         "Secret" => &["data", "stringData", "type", "immutable"],
         "ServiceAccount" => &["secrets", "imagePullSecrets", "automountServiceAccountToken"],
-        "StorageClass" => &["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode", "allowVolumeExpansion", "mountOptions", "allowedTopologies"],
+        "StorageClass" => &[
+            "provisioner",
+            "parameters",
+            "reclaimPolicy",
+            "volumeBindingMode",
+            "allowVolumeExpansion",
+            "mountOptions",
+            "allowedTopologies",
+        ],
         "Role" | "ClusterRole" => &["rules", "aggregationRule"],
         "RoleBinding" | "ClusterRoleBinding" => &["roleRef", "subjects"],
         "Endpoints" => &["subsets"],
@@ -91,8 +120,20 @@ pub fn top_level(kind: &Kind) -> &'static [&'static str] {
         "PriorityClass" => &["value", "globalDefault", "description", "preemptionPolicy"],
         "Lease" | "NetworkPolicy" => &["spec"],
         "Event" => &[
-            "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count", "type", "eventTime", "series", "action", "related",
-            "reportingComponent", "reportingInstance",
+            "involvedObject",
+            "reason",
+            "message",
+            "source",
+            "firstTimestamp",
+            "lastTimestamp",
+            "count",
+            "type",
+            "eventTime",
+            "series",
+            "action",
+            "related",
+            "reportingComponent",
+            "reportingInstance",
         ],
         _ => &["spec", "status"],
     }
@@ -102,44 +143,159 @@ pub fn top_level(kind: &Kind) -> &'static [&'static str] {
 pub fn fields(kind: &Kind, names: &[&str]) -> Option<&'static [&'static str]> {
     match (kind.kind, names) {
         ("Service", ["spec"]) => Some(&[
-            "ports", "selector", "clusterIP", "clusterIPs", "type", "externalIPs", "sessionAffinity", "loadBalancerIP", "loadBalancerSourceRanges",
-            "externalName", "externalTrafficPolicy", "healthCheckNodePort", "publishNotReadyAddresses", "sessionAffinityConfig", "ipFamilies",
-            "ipFamilyPolicy", "allocateLoadBalancerNodePorts", "loadBalancerClass", "internalTrafficPolicy", "trafficDistribution",
+            "ports",
+            "selector",
+            "clusterIP",
+            "clusterIPs",
+            "type",
+            "externalIPs",
+            "sessionAffinity",
+            "loadBalancerIP",
+            "loadBalancerSourceRanges",
+            "externalName",
+            "externalTrafficPolicy",
+            "healthCheckNodePort",
+            "publishNotReadyAddresses",
+            "sessionAffinityConfig",
+            "ipFamilies",
+            "ipFamilyPolicy",
+            "allocateLoadBalancerNodePorts",
+            "loadBalancerClass",
+            "internalTrafficPolicy",
+            "trafficDistribution",
         ]),
         ("Service", ["spec", "ports"]) => Some(&["name", "protocol", "appProtocol", "port", "targetPort", "nodePort"]),
         ("StatefulSet", ["spec"]) => Some(&[
-            "replicas", "selector", "template", "volumeClaimTemplates", "serviceName", "podManagementPolicy", "updateStrategy", "revisionHistoryLimit",
-            "minReadySeconds", "persistentVolumeClaimRetentionPolicy", "ordinals",
+            "replicas",
+            "selector",
+            "template",
+            "volumeClaimTemplates",
+            "serviceName",
+            "podManagementPolicy",
+            "updateStrategy",
+            "revisionHistoryLimit",
+            "minReadySeconds",
+            "persistentVolumeClaimRetentionPolicy",
+            "ordinals",
         ]),
-        ("Deployment", ["spec"]) => {
-            Some(&["replicas", "selector", "template", "strategy", "minReadySeconds", "revisionHistoryLimit", "paused", "progressDeadlineSeconds"])
-        }
-        ("Lease", ["spec"]) => {
-            Some(&["holderIdentity", "leaseDurationSeconds", "acquireTime", "renewTime", "leaseTransitions", "strategy", "preferredHolder"])
-        }
+        ("Deployment", ["spec"]) => Some(&[
+            "replicas",
+            "selector",
+            "template",
+            "strategy",
+            "minReadySeconds",
+            "revisionHistoryLimit",
+            "paused",
+            "progressDeadlineSeconds",
+        ]),
+        ("Lease", ["spec"]) => Some(&[
+            "holderIdentity",
+            "leaseDurationSeconds",
+            "acquireTime",
+            "renewTime",
+            "leaseTransitions",
+            "strategy",
+            "preferredHolder",
+        ]),
         (_, ["metadata"]) => Some(&[
-            "name", "generateName", "namespace", "selfLink", "uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp",
-            "deletionGracePeriodSeconds", "labels", "annotations", "ownerReferences", "finalizers", "managedFields",
+            "name",
+            "generateName",
+            "namespace",
+            "selfLink",
+            "uid",
+            "resourceVersion",
+            "generation",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "labels",
+            "annotations",
+            "ownerReferences",
+            "finalizers",
+            "managedFields",
         ]),
         _ => match pod_spec(kind, names)? {
             [] => Some(&[
-                "volumes", "initContainers", "containers", "ephemeralContainers", "restartPolicy", "terminationGracePeriodSeconds", "activeDeadlineSeconds",
-                "dnsPolicy", "nodeSelector", "serviceAccountName", "serviceAccount", "automountServiceAccountToken", "nodeName", "hostNetwork", "hostPID",
-                "hostIPC", "shareProcessNamespace", "securityContext", "imagePullSecrets", "hostname", "subdomain", "affinity", "schedulerName",
-                "tolerations", "hostAliases", "priorityClassName", "priority", "dnsConfig", "readinessGates", "runtimeClassName", "enableServiceLinks",
-                "preemptionPolicy", "overhead", "topologySpreadConstraints", "setHostnameAsFQDN", "os", "hostUsers", "schedulingGates", "resourceClaims",
+                "volumes",
+                "initContainers",
+                "containers",
+                "ephemeralContainers",
+                "restartPolicy",
+                "terminationGracePeriodSeconds",
+                "activeDeadlineSeconds",
+                "dnsPolicy",
+                "nodeSelector",
+                "serviceAccountName",
+                "serviceAccount",
+                "automountServiceAccountToken",
+                "nodeName",
+                "hostNetwork",
+                "hostPID",
+                "hostIPC",
+                "shareProcessNamespace",
+                "securityContext",
+                "imagePullSecrets",
+                "hostname",
+                "subdomain",
+                "affinity",
+                "schedulerName",
+                "tolerations",
+                "hostAliases",
+                "priorityClassName",
+                "priority",
+                "dnsConfig",
+                "readinessGates",
+                "runtimeClassName",
+                "enableServiceLinks",
+                "preemptionPolicy",
+                "overhead",
+                "topologySpreadConstraints",
+                "setHostnameAsFQDN",
+                "os",
+                "hostUsers",
+                "schedulingGates",
+                "resourceClaims",
                 "resources",
             ]),
             ["containers" | "initContainers"] => Some(&[
-                "name", "image", "command", "args", "workingDir", "ports", "envFrom", "env", "resources", "resizePolicy", "restartPolicy", "volumeMounts",
-                "volumeDevices", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "terminationMessagePath", "terminationMessagePolicy",
-                "imagePullPolicy", "securityContext", "stdin", "stdinOnce", "tty",
+                "name",
+                "image",
+                "command",
+                "args",
+                "workingDir",
+                "ports",
+                "envFrom",
+                "env",
+                "resources",
+                "resizePolicy",
+                "restartPolicy",
+                "volumeMounts",
+                "volumeDevices",
+                "livenessProbe",
+                "readinessProbe",
+                "startupProbe",
+                "lifecycle",
+                "terminationMessagePath",
+                "terminationMessagePolicy",
+                "imagePullPolicy",
+                "securityContext",
+                "stdin",
+                "stdinOnce",
+                "tty",
             ]),
             ["containers" | "initContainers", "env"] => Some(&["name", "value", "valueFrom"]),
-            ["containers" | "initContainers", "ports"] => Some(&["name", "hostPort", "containerPort", "protocol", "hostIP"]),
-            ["containers" | "initContainers", "volumeMounts"] => {
-                Some(&["name", "readOnly", "recursiveReadOnly", "mountPath", "subPath", "mountPropagation", "subPathExpr"])
+            ["containers" | "initContainers", "ports"] => {
+                Some(&["name", "hostPort", "containerPort", "protocol", "hostIP"])
             }
+            ["containers" | "initContainers", "volumeMounts"] => Some(&[
+                "name",
+                "readOnly",
+                "recursiveReadOnly",
+                "mountPath",
+                "subPath",
+                "mountPropagation",
+                "subPathExpr",
+            ]),
             _ => None,
         },
     }

@@ -25,7 +25,10 @@ impl Selector {
     pub fn parse(labels: &str, fields: &str) -> Result<Selector, ApiError> {
         let mut selector = Selector::default();
         for term in split(labels) {
-            selector.labels.push(label(term.trim()).ok_or_else(|| ApiError::bad_request(format!("unable to parse requirement: {term:?}")))?);
+            selector.labels.push(
+                label(term.trim())
+                    .ok_or_else(|| ApiError::bad_request(format!("unable to parse requirement: {term:?}")))?,
+            );
         }
         for term in fields.split(',').filter(|term| !term.trim().is_empty()) {
             let (path, value, equal) = if let Some((path, value)) = term.split_once("!=") {
@@ -102,11 +105,13 @@ fn label(term: &str) -> Option<Label> {
 /// Whether a LabelSelector (matchLabels, matchExpressions) matches these labels of an object.
 pub fn selects(selector: &Value, labels: &Value) -> bool {
     let holder = serde_json::json!({"metadata": {"labels": labels}});
-    let exact = selector["matchLabels"].as_object().into_iter().flatten().all(|(k, v)| views::label(&holder, k) == v.as_str());
+    let exact =
+        selector["matchLabels"].as_object().into_iter().flatten().all(|(k, v)| views::label(&holder, k) == v.as_str());
     exact
         && views::items(selector, "/matchExpressions").iter().all(|term| {
             let key = views::text(term, "/key").to_owned();
-            let values: Vec<String> = views::items(term, "/values").iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
+            let values: Vec<String> =
+                views::items(term, "/values").iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
             let label = match views::text(term, "/operator") {
                 "In" => Label::In(key, values),
                 "NotIn" => Label::NotIn(key, values),
@@ -125,7 +130,8 @@ mod tests {
 
     #[test]
     fn table() {
-        let object = json!({"metadata": {"name": "a", "labels": {"app": "x", "tier": "db"}}, "status": {"phase": "Running"}});
+        let object =
+            json!({"metadata": {"name": "a", "labels": {"app": "x", "tier": "db"}}, "status": {"phase": "Running"}});
         for (labels, fields, expected) in [
             ("", "", true),
             ("app=x", "", true),

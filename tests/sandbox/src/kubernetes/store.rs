@@ -129,7 +129,8 @@ impl Store {
 
     /// Creates an object as a user would, with defaults and validation, under a field manager.
     pub fn create(&mut self, manager: &str, manifest: Value) -> Result<Object, ApiError> {
-        let kind = manifest["kind"].as_str().and_then(Kind::named).ok_or_else(|| ApiError::bad_request("unknown kind"))?;
+        let kind =
+            manifest["kind"].as_str().and_then(Kind::named).ok_or_else(|| ApiError::bad_request("unknown kind"))?;
         let namespace = manifest.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or("").to_owned();
         self.post(kind, &namespace, manifest, &WriteOptions::manager(manager))
     }
@@ -140,12 +141,26 @@ impl Store {
     }
 
     /// Changes an object in place as a component of the cluster would; recorded as an Update of `manager`. True if it changed.
-    pub fn edit(&mut self, kind: &str, namespace: &str, name: &str, manager: &str, change: impl FnOnce(&mut Value)) -> bool {
+    pub fn edit(
+        &mut self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        manager: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> bool {
         self.edit_as(kind, namespace, name, manager, None, change)
     }
 
     /// As [`Store::edit`], through the status subresource.
-    pub fn edit_status(&mut self, kind: &str, namespace: &str, name: &str, manager: &str, change: impl FnOnce(&mut Value)) -> bool {
+    pub fn edit_status(
+        &mut self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        manager: &str,
+        change: impl FnOnce(&mut Value),
+    ) -> bool {
         self.edit_as(kind, namespace, name, manager, Some("status"), change)
     }
 
@@ -212,7 +227,13 @@ impl Store {
         let mut last = (*before).clone();
         last["metadata"]["resourceVersion"] = json!(self.revision.to_string());
         let object = Arc::new(last);
-        let event = Event { revision: self.revision, key: key.clone(), change: Change::Deleted, object: Arc::clone(&object), before: Some(before) };
+        let event = Event {
+            revision: self.revision,
+            key: key.clone(),
+            change: Change::Deleted,
+            object: Arc::clone(&object),
+            before: Some(before),
+        };
         self.publish(event);
         Some(object)
     }
@@ -254,7 +275,10 @@ pub(crate) fn bump_generation(kind: &Kind, live: &Value, new: &mut Value) {
     let same = match (live.as_object(), new.as_object()) {
         (Some(live), Some(new)) => {
             let spec = |map: &serde_json::Map<String, Value>| {
-                map.iter().filter(|(k, _)| !matches!(k.as_str(), "metadata" | "status")).map(|(k, v)| (k.clone(), v.clone())).collect::<BTreeMap<_, _>>()
+                map.iter()
+                    .filter(|(k, _)| !matches!(k.as_str(), "metadata" | "status"))
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect::<BTreeMap<_, _>>()
             };
             spec(live) == spec(new)
         }

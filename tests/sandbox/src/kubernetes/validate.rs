@@ -18,7 +18,11 @@ const LABEL_VALUE: &str = "a valid label must be an empty string or consist of a
 
 fn is_label(text: &str) -> bool {
     let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    !text.is_empty() && text.len() <= 63 && text.starts_with(ok) && text.ends_with(ok) && text.chars().all(|c| ok(c) || c == '-')
+    !text.is_empty()
+        && text.len() <= 63
+        && text.starts_with(ok)
+        && text.ends_with(ok)
+        && text.chars().all(|c| ok(c) || c == '-')
 }
 
 fn is_subdomain(text: &str) -> bool {
@@ -27,7 +31,11 @@ fn is_subdomain(text: &str) -> bool {
 
 fn is_label_value(text: &str) -> bool {
     let ok = |c: char| c.is_ascii_alphanumeric();
-    text.is_empty() || (text.len() <= 63 && text.starts_with(ok) && text.ends_with(ok) && text.chars().all(|c| ok(c) || matches!(c, '-' | '_' | '.')))
+    text.is_empty()
+        || (text.len() <= 63
+            && text.starts_with(ok)
+            && text.ends_with(ok)
+            && text.chars().all(|c| ok(c) || matches!(c, '-' | '_' | '.')))
 }
 
 fn required(findings: &mut Vec<Finding>, field: impl Into<String>) {
@@ -55,8 +63,18 @@ pub fn unknown_fields(kind: &Kind, object: &Value) -> Vec<String> {
                         continue;
                     }
                     // only the places that have a table are entered
-                    let Some(step) = ["spec", "template", "containers", "initContainers", "env", "ports", "volumeMounts", "metadata"].into_iter().find(|s| s == field)
-                    else {
+                    let Some(step) = [
+                        "spec",
+                        "template",
+                        "containers",
+                        "initContainers",
+                        "env",
+                        "ports",
+                        "volumeMounts",
+                        "metadata",
+                    ]
+                    .into_iter()
+                    .find(|s| s == field) else {
                         continue;
                     };
                     if step == "metadata" && !names.is_empty() {
@@ -92,10 +110,42 @@ fn shape(value: &Value, at: &str) -> Result<(), String> {
     for (field, child) in map {
         let here = format!("{at}.{field}");
         let expected = match field.as_str() {
-            "metadata" | "labels" | "annotations" | "spec" | "status" | "template" | "strategy" | "updateStrategy" | "rollingUpdate" | "resources" | "limits"
-            | "requests" | "securityContext" | "valueFrom" | "fieldRef" | "httpGet" | "grpc" | "readinessProbe" | "livenessProbe" | "startupProbe"
-            | "configMap" | "secret" | "emptyDir" | "hostPath" | "selector" | "matchLabels" | "persistentVolumeClaimRetentionPolicy" => "object",
-            "containers" | "initContainers" | "volumes" | "env" | "envFrom" | "ports" | "volumeMounts" | "volumeClaimTemplates" | "ownerReferences" => "array",
+            "metadata"
+            | "labels"
+            | "annotations"
+            | "spec"
+            | "status"
+            | "template"
+            | "strategy"
+            | "updateStrategy"
+            | "rollingUpdate"
+            | "resources"
+            | "limits"
+            | "requests"
+            | "securityContext"
+            | "valueFrom"
+            | "fieldRef"
+            | "httpGet"
+            | "grpc"
+            | "readinessProbe"
+            | "livenessProbe"
+            | "startupProbe"
+            | "configMap"
+            | "secret"
+            | "emptyDir"
+            | "hostPath"
+            | "selector"
+            | "matchLabels"
+            | "persistentVolumeClaimRetentionPolicy" => "object",
+            "containers"
+            | "initContainers"
+            | "volumes"
+            | "env"
+            | "envFrom"
+            | "ports"
+            | "volumeMounts"
+            | "volumeClaimTemplates"
+            | "ownerReferences" => "array",
             _ => continue,
         };
         match child {
@@ -108,12 +158,20 @@ fn shape(value: &Value, at: &str) -> Result<(), String> {
             Value::Array(list) if expected == "array" => {
                 for item in list {
                     if !item.is_object() {
-                        return Err(format!("cannot unmarshal {} into Go struct field {here} of type object", json_type(item)));
+                        return Err(format!(
+                            "cannot unmarshal {} into Go struct field {here} of type object",
+                            json_type(item)
+                        ));
                     }
                     shape(item, &here)?;
                 }
             }
-            other => return Err(format!("cannot unmarshal {} into Go struct field {here} of type {expected}", json_type(other))),
+            other => {
+                return Err(format!(
+                    "cannot unmarshal {} into Go struct field {here} of type {expected}",
+                    json_type(other)
+                ));
+            }
         }
     }
     Ok(())
@@ -122,11 +180,15 @@ fn shape(value: &Value, at: &str) -> Result<(), String> {
 /// Types that a decoder would refuse (400).
 pub fn decodes(kind: &Kind, object: &Value) -> Result<(), ApiError> {
     if let Err(why) = shape(object, kind.kind) {
-        let message = format!("{} in version \"{}\" cannot be handled as a {}: json: {why}", kind.kind, kind.version, kind.kind);
+        let message =
+            format!("{} in version \"{}\" cannot be handled as a {}: json: {why}", kind.kind, kind.version, kind.kind);
         return Err(ApiError::bad_request(message));
     }
     if !object["data"].is_null() && !object["data"].is_object() {
-        return Err(ApiError::bad_request(format!("{} in version \"{}\" cannot be handled as a {}: json: cannot unmarshal data", kind.kind, kind.version, kind.kind)));
+        return Err(ApiError::bad_request(format!(
+            "{} in version \"{}\" cannot be handled as a {}: json: cannot unmarshal data",
+            kind.kind, kind.version, kind.kind
+        )));
     }
     let strings = |pointer: &str, field: &str| -> Result<(), ApiError> {
         let Some(map) = object.pointer(pointer).and_then(Value::as_object) else { return Ok(()) };
@@ -150,14 +212,19 @@ pub fn decodes(kind: &Kind, object: &Value) -> Result<(), ApiError> {
     if kind.kind == "Secret" {
         for value in object["data"].as_object().into_iter().flat_map(|map| map.values()) {
             if super::views::decode(value.as_str().unwrap_or("")).is_none() {
-                return Err(ApiError::bad_request("Secret in version \"v1\" cannot be handled as a Secret: illegal base64 data at input byte 0"));
+                return Err(ApiError::bad_request(
+                    "Secret in version \"v1\" cannot be handled as a Secret: illegal base64 data at input byte 0",
+                ));
             }
         }
     }
     for list in ["containers", "initContainers"] {
         for pointer in [format!("/spec/{list}"), format!("/spec/template/spec/{list}")] {
             for container in items(object, &pointer) {
-                if let Some(bad) = items(container, "/env").iter().find(|e| e.get("value").is_some_and(|v| !v.is_string() && !v.is_null())) {
+                if let Some(bad) = items(container, "/env")
+                    .iter()
+                    .find(|e| e.get("value").is_some_and(|v| !v.is_string() && !v.is_null()))
+                {
                     return Err(ApiError::bad_request(format!(
                         "{} in version \"{}\" cannot be handled as a {}: json: cannot unmarshal {} into Go struct field EnvVar.{}.env.value of type string",
                         kind.kind,
@@ -190,7 +257,9 @@ pub fn check(kind: &Kind, live: Option<&Value>, object: &Value) -> Result<(), Ap
     let quoted = json!(own);
     match kind.kind {
         "Namespace" if !is_label(own) => wrong(&mut found, "metadata.name", &quoted, LABEL),
-        "Service" if !is_label(own) || own.starts_with(|c: char| c.is_ascii_digit()) => wrong(&mut found, "metadata.name", &quoted, LABEL_1035),
+        "Service" if !is_label(own) || own.starts_with(|c: char| c.is_ascii_digit()) => {
+            wrong(&mut found, "metadata.name", &quoted, LABEL_1035)
+        }
         "Role" | "RoleBinding" | "ClusterRole" | "ClusterRoleBinding" | "Namespace" | "Service" => {}
         _ if !is_subdomain(own) => wrong(&mut found, "metadata.name", &quoted, SUBDOMAIN),
         _ => {}
@@ -236,16 +305,31 @@ fn pod_spec(found: &mut Vec<Finding>, spec: &Value, at: &str) {
                     required(found, format!("{here}.env[{n}].name"));
                 }
                 if !text(entry, "/value").is_empty() && entry.get("valueFrom").is_some() {
-                    wrong(found, format!("{here}.env[{n}].valueFrom"), &json!(""), "may not be specified when `value` is not empty");
+                    wrong(
+                        found,
+                        format!("{here}.env[{n}].valueFrom"),
+                        &json!(""),
+                        "may not be specified when `value` is not empty",
+                    );
                 }
             }
             for (n, port) in items(container, "/ports").iter().enumerate() {
                 if !port["containerPort"].as_i64().is_some_and(|p| (1..65_536).contains(&p)) {
-                    wrong(found, format!("{here}.ports[{n}].containerPort"), &port["containerPort"], "must be between 1 and 65535, inclusive");
+                    wrong(
+                        found,
+                        format!("{here}.ports[{n}].containerPort"),
+                        &port["containerPort"],
+                        "must be between 1 and 65535, inclusive",
+                    );
                 }
                 let name = text(port, "/name");
                 if name.len() > 15 {
-                    wrong(found, format!("{here}.ports[{n}].name"), &port["name"], "must be no more than 15 characters");
+                    wrong(
+                        found,
+                        format!("{here}.ports[{n}].name"),
+                        &port["name"],
+                        "must be no more than 15 characters",
+                    );
                 }
             }
             for (n, mount) in items(container, "/volumeMounts").iter().enumerate() {
@@ -254,7 +338,11 @@ fn pod_spec(found: &mut Vec<Finding>, spec: &Value, at: &str) {
                 }
                 let name = text(mount, "/name");
                 if !volumes.contains(&name) {
-                    found.push(("FieldValueNotFound", format!("{here}.volumeMounts[{n}].name"), format!("Not found: {name:?}")));
+                    found.push((
+                        "FieldValueNotFound",
+                        format!("{here}.volumeMounts[{n}].name"),
+                        format!("Not found: {name:?}"),
+                    ));
                 }
             }
             for list in ["limits", "requests"] {
@@ -294,7 +382,11 @@ fn workload(kind: &Kind, found: &mut Vec<Finding>, object: &Value) {
     pod_spec(found, &pod, "spec.template.spec");
     let policy = text(spec, "/template/spec/restartPolicy");
     if policy != "Always" {
-        found.push(("FieldValueNotSupported", "spec.template.spec.restartPolicy".to_owned(), format!("Unsupported value: {policy:?}: supported values: \"Always\"")));
+        found.push((
+            "FieldValueNotSupported",
+            "spec.template.spec.restartPolicy".to_owned(),
+            format!("Unsupported value: {policy:?}: supported values: \"Always\""),
+        ));
     }
     if kind.kind == "StatefulSet" && !matches!(text(spec, "/podManagementPolicy"), "Parallel" | "OrderedReady") {
         wrong(found, "spec.podManagementPolicy", &spec["podManagementPolicy"], "must be 'OrderedReady' or 'Parallel'");
@@ -345,7 +437,15 @@ fn immutable(kind: &Kind, found: &mut Vec<Finding>, live: &Value, object: &Value
     let (old, new) = (&live["spec"], &object["spec"]);
     match kind.kind {
         "StatefulSet" => {
-            let free = ["replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds"];
+            let free = [
+                "replicas",
+                "ordinals",
+                "template",
+                "updateStrategy",
+                "revisionHistoryLimit",
+                "persistentVolumeClaimRetentionPolicy",
+                "minReadySeconds",
+            ];
             if without(old, &free) != without(new, &free) {
                 let why = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', \
                     'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
@@ -356,12 +456,19 @@ fn immutable(kind: &Kind, found: &mut Vec<Finding>, live: &Value, object: &Value
             wrong(found, "spec.selector", &new["selector"], "field is immutable");
         }
         "Job" if old["template"] != new["template"] => wrong(found, "spec.template", &json!("…"), "field is immutable"),
-        "Service" if old["type"] != "ExternalName" && new["type"] != "ExternalName" && old["clusterIP"] != new["clusterIP"] => {
+        "Service"
+            if old["type"] != "ExternalName"
+                && new["type"] != "ExternalName"
+                && old["clusterIP"] != new["clusterIP"] =>
+        {
             wrong(found, "spec.clusterIPs[0]", &json!([new["clusterIP"]]), "may not change once set");
         }
         "Pod" => {
             let strip = |spec: &Value| {
-                let mut spec = without(spec, &["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "nodeName"]);
+                let mut spec = without(
+                    spec,
+                    &["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "nodeName"],
+                );
                 for list in ["containers", "initContainers"] {
                     for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
                         container["image"] = Value::Null;
@@ -383,7 +490,11 @@ fn immutable(kind: &Kind, found: &mut Vec<Finding>, live: &Value, object: &Value
                 new["storageClassName"] = Value::Null;
             }
             if old != new {
-                forbidden(found, "spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims");
+                forbidden(
+                    found,
+                    "spec",
+                    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
+                );
             }
         }
         "StorageClass" => {

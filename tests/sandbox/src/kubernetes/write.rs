@@ -51,12 +51,26 @@ pub struct DeleteOptions {
 
 impl Store {
     /// POST.
-    pub(crate) fn post(&mut self, kind: &'static Kind, namespace: &str, mut object: Value, options: &WriteOptions) -> Result<Object, ApiError> {
+    pub(crate) fn post(
+        &mut self,
+        kind: &'static Kind,
+        namespace: &str,
+        mut object: Value,
+        options: &WriteOptions,
+    ) -> Result<Object, ApiError> {
         self.typed(kind, namespace, &mut object)?;
         if name(&object).is_empty() {
             let prefix = text(&object, "/metadata/generateName").to_owned();
             if prefix.is_empty() {
-                return Err(ApiError::invalid(kind, "", &[("FieldValueRequired", "metadata.name".into(), "Required value: name or generateName is required".into())]));
+                return Err(ApiError::invalid(
+                    kind,
+                    "",
+                    &[(
+                        "FieldValueRequired",
+                        "metadata.name".into(),
+                        "Required value: name or generateName is required".into(),
+                    )],
+                ));
             }
             object["metadata"]["name"] = json!(format!("{prefix}{}", stamp::suffix()));
         }
@@ -71,24 +85,47 @@ impl Store {
     }
 
     /// PUT.
-    pub(crate) fn put(&mut self, kind: &'static Kind, namespace: &str, own: &str, mut object: Value, options: &WriteOptions) -> Result<Object, ApiError> {
+    pub(crate) fn put(
+        &mut self,
+        kind: &'static Kind,
+        namespace: &str,
+        own: &str,
+        mut object: Value,
+        options: &WriteOptions,
+    ) -> Result<Object, ApiError> {
         self.typed(kind, namespace, &mut object)?;
         if name(&object) != own {
-            return Err(ApiError::bad_request(format!("the name of the object ({}) does not match the name on the URL ({own})", name(&object))));
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({own})",
+                name(&object)
+            )));
         }
         let live = self.live(kind, namespace, own)?;
         if kind.kind == "Lease" && text(&object, "/metadata/resourceVersion").is_empty() {
-            let finding = ("FieldValueInvalid", "metadata.resourceVersion".to_owned(), "Invalid value: 0x0: must be specified for an update".to_owned());
+            let finding = (
+                "FieldValueInvalid",
+                "metadata.resourceVersion".to_owned(),
+                "Invalid value: 0x0: must be specified for an update".to_owned(),
+            );
             return Err(ApiError::invalid(kind, own, &[finding]));
         }
         self.finish(kind, namespace, Some(live), object, None, options)
     }
 
     /// PATCH, all four kinds. An apply creates what isn't there.
-    pub(crate) fn patch(&mut self, kind: &'static Kind, namespace: &str, own: &str, body: Patch, options: &WriteOptions) -> Result<Object, ApiError> {
+    pub(crate) fn patch(
+        &mut self,
+        kind: &'static Kind,
+        namespace: &str,
+        own: &str,
+        body: Patch,
+        options: &WriteOptions,
+    ) -> Result<Object, ApiError> {
         let (config, force) = match body {
             Patch::Apply { config, force } => (config, force),
-            Patch::Json(steps) => return self.patch_live(kind, namespace, own, options, |object| patch::json(object, &steps)),
+            Patch::Json(steps) => {
+                return self.patch_live(kind, namespace, own, options, |object| patch::json(object, &steps));
+            }
             Patch::Merge(body) => {
                 return self.patch_live(kind, namespace, own, options, |object| {
                     patch::merge(object, &body);
@@ -123,9 +160,18 @@ impl Store {
         self.finish(kind, namespace, Some(live), object, None, options)
     }
 
-    fn apply(&mut self, kind: &'static Kind, namespace: &str, own: &str, config: Value, force: bool, options: &WriteOptions) -> Result<Object, ApiError> {
+    fn apply(
+        &mut self,
+        kind: &'static Kind,
+        namespace: &str,
+        own: &str,
+        config: Value,
+        force: bool,
+        options: &WriteOptions,
+    ) -> Result<Object, ApiError> {
         if options.manager.is_empty() {
-            let message = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
+            let message =
+                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
             let mut error = ApiError::new(422, "Invalid", message);
             error.details = json!({"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [
                 {"reason": "FieldValueRequired", "message": "Required value: is required for apply patch", "field": "fieldManager"}]});
@@ -137,7 +183,10 @@ impl Store {
         }
         self.typed(kind, namespace, &mut config)?;
         if name(&config) != own {
-            return Err(ApiError::bad_request(format!("the name of the object ({}) does not match the name on the URL ({own})", name(&config))));
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({own})",
+                name(&config)
+            )));
         }
         if let Some(field) = validate::unknown_fields(kind, &config).first() {
             if options.strict {
@@ -166,7 +215,11 @@ impl Store {
             }
             let uid = text(&config, "/metadata/uid");
             if !uid.is_empty() {
-                return Err(ApiError::conflict(kind, own, &format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found")));
+                return Err(ApiError::conflict(
+                    kind,
+                    own,
+                    &format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found"),
+                ));
             }
         }
         let request = apply::Request { kind, manager: &options.manager, subresource: options.subresource, force };
@@ -184,12 +237,16 @@ impl Store {
     /// Kind, version and namespace of a body must be those of the path; absent ones are filled in.
     fn typed(&self, kind: &Kind, namespace: &str, object: &mut Value) -> Result<(), ApiError> {
         if !object.is_object() {
-            return Err(ApiError::bad_request("couldn't get version/kind; json parse error: the body is not an object"));
+            return Err(ApiError::bad_request(
+                "couldn't get version/kind; json parse error: the body is not an object",
+            ));
         }
         for (field, expected) in [("apiVersion", kind.api_version()), ("kind", kind.kind.to_owned())] {
             match object.get(field).and_then(Value::as_str) {
                 Some(seen) if seen != expected => {
-                    return Err(ApiError::bad_request(format!("the {field} in the data ({seen}) does not match the expected {field} ({expected})")));
+                    return Err(ApiError::bad_request(format!(
+                        "the {field} in the data ({seen}) does not match the expected {field} ({expected})"
+                    )));
                 }
                 _ => object[field] = json!(expected),
             }
@@ -202,7 +259,9 @@ impl Store {
             if seen.is_empty() {
                 object["metadata"]["namespace"] = json!(namespace);
             } else if seen != namespace {
-                return Err(ApiError::bad_request(format!("the namespace of the provided object does not match the namespace sent on the request ({namespace})")));
+                return Err(ApiError::bad_request(format!(
+                    "the namespace of the provided object does not match the namespace sent on the request ({namespace})"
+                )));
             }
         } else if let Some(metadata) = object["metadata"].as_object_mut() {
             metadata.remove("namespace");
@@ -213,7 +272,10 @@ impl Store {
     fn preconditions(&self, kind: &Kind, live: &Value, object: &Value) -> Result<(), ApiError> {
         let uid = text(object, "/metadata/uid");
         if !uid.is_empty() && uid != text(live, "/metadata/uid") {
-            let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", text(live, "/metadata/uid"));
+            let why = format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                text(live, "/metadata/uid")
+            );
             return Err(ApiError::conflict(kind, name(live), &why));
         }
         let version = text(object, "/metadata/resourceVersion");
@@ -235,7 +297,10 @@ impl Store {
     ) -> Result<Object, ApiError> {
         let own = name(&object).to_owned();
         if options.strict && entries.is_none() {
-            let unknown: Vec<String> = validate::unknown_fields(kind, &object).iter().map(|field| format!("unknown field {field:?}")).collect();
+            let unknown: Vec<String> = validate::unknown_fields(kind, &object)
+                .iter()
+                .map(|field| format!("unknown field {field:?}"))
+                .collect();
             if !unknown.is_empty() {
                 return Err(ApiError::bad_request(format!(
                     "{} in version \"{}\" cannot be handled as a {}: strict decoding error: {}",
@@ -248,7 +313,9 @@ impl Store {
         }
         if let Some(map) = object.as_object_mut() {
             let known = super::schema::top_level(kind);
-            map.retain(|field, _| matches!(field.as_str(), "apiVersion" | "kind" | "metadata") || known.contains(&field.as_str()));
+            map.retain(|field, _| {
+                matches!(field.as_str(), "apiVersion" | "kind" | "metadata") || known.contains(&field.as_str())
+            });
         }
         match &live {
             None => self.newborn(kind, namespace, &own, &mut object)?,
@@ -288,7 +355,9 @@ impl Store {
     fn newborn(&self, kind: &Kind, namespace: &str, own: &str, object: &mut Value) -> Result<(), ApiError> {
         if kind.namespaced {
             let holder = self.get("Namespace", "", namespace);
-            let missing = || Kind::named("Namespace").map_or_else(ApiError::no_such_path, |ns| ApiError::not_found(ns, namespace));
+            let missing = || {
+                Kind::named("Namespace").map_or_else(ApiError::no_such_path, |ns| ApiError::not_found(ns, namespace))
+            };
             let holder = holder.ok_or_else(missing)?;
             if deleting(&holder) {
                 return Err(ApiError::terminating(kind, own, namespace));
@@ -296,7 +365,14 @@ impl Store {
         }
         let metadata = &mut object["metadata"];
         if let Some(map) = metadata.as_object_mut() {
-            for field in ["resourceVersion", "selfLink", "generation", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+            for field in [
+                "resourceVersion",
+                "selfLink",
+                "generation",
+                "managedFields",
+                "deletionTimestamp",
+                "deletionGracePeriodSeconds",
+            ] {
                 map.remove(field);
             }
         }
@@ -320,7 +396,14 @@ impl Store {
             return;
         }
         let metadata = &mut object["metadata"];
-        for field in ["uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"] {
+        for field in [
+            "uid",
+            "creationTimestamp",
+            "generation",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "managedFields",
+        ] {
             match (live["metadata"].get(field), metadata.as_object_mut()) {
                 (Some(value), _) => metadata[field] = value.clone(),
                 (None, Some(map)) => drop(map.remove(field)),

@@ -17,8 +17,16 @@ pub fn candidates(namespace: &str, name: &str) -> Vec<String> {
     if let Some(absolute) = name.strip_suffix('.') {
         return vec![absolute.to_owned()];
     }
-    let searched = [format!("{name}.{namespace}.svc.cluster.local"), format!("{name}.svc.cluster.local"), format!("{name}.cluster.local")];
-    if name.matches('.').count() >= 5 { std::iter::once(name.to_owned()).chain(searched).collect() } else { searched.into_iter().chain([name.to_owned()]).collect() }
+    let searched = [
+        format!("{name}.{namespace}.svc.cluster.local"),
+        format!("{name}.svc.cluster.local"),
+        format!("{name}.cluster.local"),
+    ];
+    if name.matches('.').count() >= 5 {
+        std::iter::once(name.to_owned()).chain(searched).collect()
+    } else {
+        searched.into_iter().chain([name.to_owned()]).collect()
+    }
 }
 
 /// The addresses behind `name` for a pod. It resolves only if *every* DNS pod of the cluster resolves it: which one is asked is chance.
@@ -52,13 +60,25 @@ pub fn resolve(world: &World, from: &Host, namespace: &str, name: &str) -> Vec<I
     answer
 }
 
-fn ask(world: &World, cluster: &Cluster, server: &Host, stub_domains: &BTreeMap<String, Vec<String>>, name: &str) -> Vec<Ipv4Addr> {
+fn ask(
+    world: &World,
+    cluster: &Cluster,
+    server: &Host,
+    stub_domains: &BTreeMap<String, Vec<String>>,
+    name: &str,
+) -> Vec<Ipv4Addr> {
     let stub = stub_domains
         .iter()
-        .filter(|(domain, _)| name == domain.as_str() || name.strip_suffix(domain.as_str()).is_some_and(|head| head.ends_with('.')))
+        .filter(|(domain, _)| {
+            name == domain.as_str() || name.strip_suffix(domain.as_str()).is_some_and(|head| head.ends_with('.'))
+        })
         .max_by_key(|(domain, _)| domain.len());
     match stub {
-        Some((_, upstreams)) => upstreams.iter().map(|upstream| forward(world, server, upstream, name)).find(|a| !a.is_empty()).unwrap_or_default(),
+        Some((_, upstreams)) => upstreams
+            .iter()
+            .map(|upstream| forward(world, server, upstream, name))
+            .find(|a| !a.is_empty())
+            .unwrap_or_default(),
         None => own(cluster, name),
     }
 }
@@ -73,9 +93,18 @@ fn forward(world: &World, server: &Host, upstream: &str, name: &str) -> Vec<Ipv4
     for target in world.clusters.values() {
         for (namespace, service, _) in target.store.load_balancers().into_iter().filter(|(_, _, at)| at == address) {
             let Some(object) = target.store.get("Service", &namespace, &service) else { continue };
-            let udp = object["spec"]["ports"].as_array().into_iter().flatten().any(|p| p["port"] == port && p["protocol"] == "UDP");
-            let serves_dns = object["spec"]["selector"]["k8s-app"] == "kube-dns" && !target.store.backends(&object).is_empty();
-            if udp && serves_dns && target.uid != server.cluster && reaches_load_balancer(world, server, target, &object, ip, port) {
+            let udp = object["spec"]["ports"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|p| p["port"] == port && p["protocol"] == "UDP");
+            let serves_dns =
+                object["spec"]["selector"]["k8s-app"] == "kube-dns" && !target.store.backends(&object).is_empty();
+            if udp
+                && serves_dns
+                && target.uid != server.cluster
+                && reaches_load_balancer(world, server, target, &object, ip, port)
+            {
                 return own(target, name);
             }
         }

@@ -42,7 +42,9 @@ pub fn admits(rules: &[&FirewallRule], packet: &Packet<'_>) -> bool {
 fn verdict(rules: &[&FirewallRule], packet: &Packet<'_>, ingress: bool) -> Option<bool> {
     rules
         .iter()
-        .filter(|rule| !rule.disabled && rule.ingress == ingress && rule.network == packet.network && matches(rule, packet))
+        .filter(|rule| {
+            !rule.disabled && rule.ingress == ingress && rule.network == packet.network && matches(rule, packet)
+        })
         // `false` (deny) sorts before `true` (allow)
         .min_by_key(|rule| (rule.priority, rule.allow))
         .map(|rule| rule.allow)
@@ -62,7 +64,8 @@ fn matches(rule: &FirewallRule, packet: &Packet<'_>) -> bool {
         rule.destination_ranges.is_empty() || rule.destination_ranges.iter().any(|range| contains(range, packet.to))
     };
     ends && rule.rules.iter().any(|(protocol, ports)| {
-        speaks(protocol, packet.protocol) && (ports.is_empty() || ports.iter().any(|(low, high)| (*low..=*high).contains(&packet.port)))
+        speaks(protocol, packet.protocol)
+            && (ports.is_empty() || ports.iter().any(|(low, high)| (*low..=*high).contains(&packet.port)))
     })
 }
 
@@ -146,7 +149,16 @@ mod tests {
     fn nothing_passes_without_a_rule_and_what_is_allowed_passes() {
         let (a, b) = (vec!["a".to_owned()], vec!["b".to_owned()]);
         assert!(!admits(&[], &packet(&a, &b, 26502)));
-        let allow = rule("allow", "default", true, 1000, true, &["10.4.0.0/14"], &b, &[("tcp", &[(9200, 9200), (26500, 26502)])]);
+        let allow = rule(
+            "allow",
+            "default",
+            true,
+            1000,
+            true,
+            &["10.4.0.0/14"],
+            &b,
+            &[("tcp", &[(9200, 9200), (26500, 26502)])],
+        );
         assert!(admits(&[&allow], &packet(&a, &b, 26502)));
         assert!(!admits(&[&allow], &packet(&a, &b, 9600)));
         // the rule guards other nodes, or admits another sender
@@ -162,7 +174,8 @@ mod tests {
         let fence = rule("fence", "default", true, 0, false, &["10.4.0.0/14"], &b, &[("tcp", &[(0, 52), (54, 65535)])]);
         assert!(!admits(&[&allow, &fence], &packet(&a, &b, 26502)));
         assert!(admits(&[&allow, &fence], &packet(&a, &b, 53)));
-        let egress = rule("fence-out", "default", false, 0, false, &["10.8.0.0/14"], &a, &[("tcp", &[(0, 52), (54, 65535)])]);
+        let egress =
+            rule("fence-out", "default", false, 0, false, &["10.8.0.0/14"], &a, &[("tcp", &[(0, 52), (54, 65535)])]);
         assert!(!admits(&[&allow, &egress], &packet(&a, &b, 26502)));
     }
 

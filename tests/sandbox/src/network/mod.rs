@@ -25,7 +25,9 @@ pub struct Host {
 
 /// Whether a packet from `from` to `to` arrives. Says nothing of whether anybody listens there.
 pub fn passes(world: &World, from: &Host, to: &Host, protocol: Protocol, port: u16) -> bool {
-    let (Some(source), Some(target)) = (world.clusters.get(&from.cluster), world.clusters.get(&to.cluster)) else { return false };
+    let (Some(source), Some(target)) = (world.clusters.get(&from.cluster), world.clusters.get(&to.cluster)) else {
+        return false;
+    };
     if !source.power.runs() || !target.power.runs() {
         return false;
     }
@@ -39,13 +41,21 @@ pub fn passes(world: &World, from: &Host, to: &Host, protocol: Protocol, port: u
 }
 
 /// Whether a query to the internal load balancer `service` (a Service object) of `target` arrives. GKE itself opens the port for it, at priority 1000.
-pub(crate) fn reaches_load_balancer(world: &World, from: &Host, target: &Cluster, service: &serde_json::Value, address: Ipv4Addr, port: u16) -> bool {
+pub(crate) fn reaches_load_balancer(
+    world: &World,
+    from: &Host,
+    target: &Cluster,
+    service: &serde_json::Value,
+    address: Ipv4Addr,
+    port: u16,
+) -> bool {
     let Some(source) = world.clusters.get(&from.cluster) else { return false };
     if !source.power.runs() || !target.power.runs() || !crosses(source, target) {
         return false;
     }
     let note = |key: &str| service["metadata"]["annotations"][key].as_str().unwrap_or_default();
-    let internal = note("networking.gke.io/load-balancer-type") == "Internal" || note("cloud.google.com/load-balancer-type") == "Internal";
+    let internal = note("networking.gke.io/load-balancer-type") == "Internal"
+        || note("cloud.google.com/load-balancer-type") == "Internal";
     let global = note("networking.gke.io/internal-load-balancer-allow-global-access") == "true";
     if internal && !global && region(&source.location) != region(&target.location) {
         return false;
@@ -60,7 +70,14 @@ fn crosses(source: &Cluster, target: &Cluster) -> bool {
     source.power != Power::Isolated && target.power != Power::Isolated && source.network == target.network
 }
 
-fn packet<'a>(source: &'a Cluster, target: &'a Cluster, from: Ipv4Addr, to: Ipv4Addr, protocol: Protocol, port: u16) -> Packet<'a> {
+fn packet<'a>(
+    source: &'a Cluster,
+    target: &'a Cluster,
+    from: Ipv4Addr,
+    to: Ipv4Addr,
+    protocol: Protocol,
+    port: u16,
+) -> Packet<'a> {
     Packet {
         network: &source.network,
         from,

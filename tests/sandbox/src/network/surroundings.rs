@@ -15,7 +15,8 @@ const INTERNAL: u16 = 26502;
 /// The pod that listens at an address, if packets from `from` arrive there and a process answers.
 pub fn listener(world: &World, from: &Host, ip: Ipv4Addr, port: u16) -> Option<String> {
     let ip = through_service(world, from, ip);
-    let (uid, process) = world.processes.iter().find(|(_, process)| process.ip == Some(ip) && process.stage == Stage::Running)?;
+    let (uid, process) =
+        world.processes.iter().find(|(_, process)| process.ip == Some(ip) && process.stage == Stage::Running)?;
     let to = Host { cluster: process.cluster.clone(), ip };
     (dial::ports(&process.role).contains(&port) && passes(world, from, &to, Protocol::Tcp, port)).then(|| uid.clone())
 }

@@ -25,11 +25,16 @@ pub fn provision_cluster(shared: &Shared, spec: NewCluster) -> String {
 pub fn add_cluster(world: &mut World, spec: NewCluster, endpoint: String, ca_pem: String) -> String {
     let k = world.serial;
     world.serial = world.serial.wrapping_add(1);
-    let (pod_cidr, node_cidr, service_cidr) = (format!("10.{}.0.0/14", 4 + 4 * (k % 48)), format!("10.200.{k}.0/24"), "34.118.224.0/20".to_owned());
+    let (pod_cidr, node_cidr, service_cidr) =
+        (format!("10.{}.0.0/14", 4 + 4 * (k % 48)), format!("10.200.{k}.0/24"), "34.118.224.0/20".to_owned());
     let mut settings = Settings::new(&spec.project, &spec.location, &spec.name, &pod_cidr, &node_cidr, &service_cidr);
     settings.node_count = u32::try_from(spec.node_count.max(1)).unwrap_or(1);
     settings.ca_pem.clone_from(&ca_pem);
-    settings.speeds = Speeds { pod_start: world.options.pod_start, load_balancer: world.options.load_balancer_time, ..Speeds::default() };
+    settings.speeds = Speeds {
+        pod_start: world.options.pod_start,
+        load_balancer: world.options.load_balancer_time,
+        ..Speeds::default()
+    };
     let store = Store::new(settings);
     let uid = store.cluster_uid();
     let cluster = Cluster {
@@ -56,7 +61,11 @@ pub fn remove_cluster(world: &mut World, uid: &str) {
     if let Some(cluster) = world.clusters.remove(uid) {
         // volumes and load balancers that nobody deleted leave disks and forwarding rules behind, as on GCP
         let disks = cluster.store.disks().into_iter().map(|disk| format!("{}/{}", cluster.name, disk.name));
-        let balancers = cluster.store.load_balancers().into_iter().map(|(namespace, service, ip)| format!("{}/{namespace}/{service} {ip}", cluster.name));
+        let balancers = cluster
+            .store
+            .load_balancers()
+            .into_iter()
+            .map(|(namespace, service, ip)| format!("{}/{namespace}/{service} {ip}", cluster.name));
         let orphans = &mut world.orphans;
         if cluster.power.runs() {
             orphans.disks.extend(disks);
@@ -77,7 +86,8 @@ fn certificate(name: &str) -> (String, Arc<rustls::ServerConfig>) {
     let mut params = CertificateParams::new(vec![]).expect("no names are valid names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(rcgen::DnType::CommonName, format!("{name}-ca"));
-    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key can be made")).expect("a CA can sign itself");
+    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key can be made"))
+        .expect("a CA can sign itself");
     let key = KeyPair::generate().expect("a key can be made");
     let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned(), "localhost".to_owned()])
         .expect("loopback names are valid")

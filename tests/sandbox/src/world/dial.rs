@@ -31,14 +31,21 @@ fn find(world: &World, cluster: &str, namespace: &str, pod: &str) -> Option<(Str
     world
         .processes
         .iter()
-        .find(|(_, process)| process.cluster == home.uid && process.namespace == namespace && process.pod == pod && process.stage == Stage::Running)
+        .find(|(_, process)| {
+            process.cluster == home.uid
+                && process.namespace == namespace
+                && process.pod == pod
+                && process.stage == Stage::Running
+        })
         .map(|(uid, process)| (uid.clone(), process.role.clone()))
 }
 
 /// Connects to a port of a pod. The other end is served by the process in it, as long as that process runs.
 pub fn dial(shared: &Shared, cluster_uid: &str, namespace: &str, pod: &str, port: u16) -> Result<DuplexStream, String> {
     let found = find(&shared.lock(), cluster_uid, namespace, pod);
-    let refused = || format!("failed to connect to localhost:{port} inside namespace \"{namespace}\": connect: connection refused");
+    let refused = || {
+        format!("failed to connect to localhost:{port} inside namespace \"{namespace}\": connect: connection refused")
+    };
     let (uid, role) = found.ok_or_else(refused)?;
     let router = match (&role, port) {
         (Role::Broker, 9600) => zeebe::broker_api::management(shared.clone(), uid.clone()),

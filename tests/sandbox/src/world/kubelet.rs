@@ -74,12 +74,17 @@ pub struct Process {
 
 /// Plays all pods of all running clusters.
 pub fn tick(world: &mut World, now: Instant) {
-    let clusters: Vec<(String, bool)> = world.clusters.iter().map(|(uid, cluster)| (uid.clone(), cluster.power.runs())).collect();
+    let clusters: Vec<(String, bool)> =
+        world.clusters.iter().map(|(uid, cluster)| (uid.clone(), cluster.power.runs())).collect();
     for (uid, runs) in clusters {
         let pods = if runs { world.clusters[&uid].store.pods() } else { vec![] };
         let present: BTreeSet<&str> = pods.iter().filter(|pod| !pod.deleting()).map(Pod::uid).collect();
-        let gone: Vec<String> =
-            world.processes.iter().filter(|(pod, process)| process.cluster == uid && !present.contains(pod.as_str())).map(|(pod, _)| pod.clone()).collect();
+        let gone: Vec<String> = world
+            .processes
+            .iter()
+            .filter(|(pod, process)| process.cluster == uid && !present.contains(pod.as_str()))
+            .map(|(pod, _)| pod.clone())
+            .collect();
         for pod in gone {
             stop(world, &pod);
             world.processes.remove(&pod);
@@ -97,7 +102,13 @@ pub fn tick(world: &mut World, now: Instant) {
 fn forget_disks(world: &mut World, cluster: &str, pods: &BTreeSet<&str>) {
     let claims = world.clusters[cluster].store.list("PersistentVolumeClaim", None);
     let exists = |key: &str| pods.contains(key) || claims.iter().any(|claim| claim["metadata"]["uid"] == key);
-    let used: BTreeSet<String> = world.zeebe.brokers.values().map(|b| b.disk.clone()).chain(world.stores.nodes.values().map(|n| n.disk.clone())).collect();
+    let used: BTreeSet<String> = world
+        .zeebe
+        .brokers
+        .values()
+        .map(|b| b.disk.clone())
+        .chain(world.stores.nodes.values().map(|n| n.disk.clone()))
+        .collect();
     world.zeebe.disks.retain(|key, disk| disk.cluster != cluster || used.contains(key) || exists(key));
     world.stores.disks.retain(|key, data| data.cluster != cluster || used.contains(key) || exists(key));
 }
@@ -141,8 +152,14 @@ fn play(world: &mut World, cluster: &str, pod: &Pod, now: Instant) {
     let ip = pod.ip().and_then(|ip| ip.parse().ok());
     if pod.namespace() == "kube-system" {
         // the API server's kubelet runs these; only what kube-dns loaded matters
-        if pod.label("k8s-app") == Some("kube-dns") && pod.phase() == "Running" && !world.processes.contains_key(pod.uid()) {
-            let text = world.clusters[cluster].store.data("ConfigMap", "kube-system", "kube-dns", "stubDomains").unwrap_or_default();
+        if pod.label("k8s-app") == Some("kube-dns")
+            && pod.phase() == "Running"
+            && !world.processes.contains_key(pod.uid())
+        {
+            let text = world.clusters[cluster]
+                .store
+                .data("ConfigMap", "kube-system", "kube-dns", "stubDomains")
+                .unwrap_or_default();
             let role = Role::Dns { stub_domains: dns::stub_domains(&text) };
             world.processes.insert(pod.uid().to_owned(), process(cluster, pod, ip, role, Stage::Running));
         }
@@ -201,7 +218,11 @@ fn role(store: &Store, pod: &Pod) -> Role {
     if env.contains_key("C8_PROBE") {
         Role::Probe
     } else if image.contains("zeebe") {
-        if env.get("ZEEBE_STANDALONE_GATEWAY").is_some_and(|value| value == "true") { Role::Gateway } else { Role::Broker }
+        if env.get("ZEEBE_STANDALONE_GATEWAY").is_some_and(|value| value == "true") {
+            Role::Gateway
+        } else {
+            Role::Broker
+        }
     } else if image.contains("elasticsearch") {
         Role::Elasticsearch
     } else if let Some(kind) = webapps::Kind::of_image(image) {
@@ -265,7 +286,10 @@ fn gate(world: &World, cluster: &str, pod: &Pod) -> Result<String, String> {
     let ordinal = name.rsplit_once('-').and_then(|(_, ordinal)| ordinal.parse::<u32>().ok()).unwrap_or(0);
     let id = ordinal * regions + region;
     let admit = format!("c8-admit-{id}.{}.svc.cluster.local", env.get("C8_PEER_NAMESPACE").map_or("", String::as_str));
-    let from = Host { cluster: cluster.to_owned(), ip: pod.ip().and_then(|ip| ip.parse().ok()).unwrap_or(Ipv4Addr::UNSPECIFIED) };
+    let from = Host {
+        cluster: cluster.to_owned(),
+        ip: pod.ip().and_then(|ip| ip.parse().ok()).unwrap_or(Ipv4Addr::UNSPECIFIED),
+    };
     if dns::resolve(world, &from, pod.namespace(), &admit).is_empty() {
         Err(format!("the disk of broker {id} is empty and {admit} does not resolve"))
     } else {
@@ -282,12 +306,19 @@ fn boot(world: &mut World, cluster: &str, pod: &Pod, ip: Ipv4Addr, now: Instant)
     let container = pod.containers().first().copied().unwrap_or_default().to_owned();
     let Some(home) = world.clusters.get(cluster) else { return };
     let env = home.store.env(pod, &container);
-    let claim = |path: &str| pod.claim_at(&container, path).and_then(|claim| home.store.claim_uid(pod.namespace(), claim));
+    let claim =
+        |path: &str| pod.claim_at(&container, path).and_then(|claim| home.store.claim_uid(pod.namespace(), claim));
     match role {
         Role::Broker => {
             let disk = claim("/usr/local/zeebe/data").unwrap_or_else(|| pod.uid().to_owned());
             let settings = zeebe_settings(world, pod, &container, &env);
-            let node = zeebe::Node { host, namespace: pod.namespace().to_owned(), pod: pod.name().to_owned(), settings, since: now };
+            let node = zeebe::Node {
+                host,
+                namespace: pod.namespace().to_owned(),
+                pod: pod.name().to_owned(),
+                settings,
+                since: now,
+            };
             let id = node_id(pod, &env);
             world.zeebe.start_broker(pod.uid(), node, id, &disk);
             if let Some(process) = world.processes.get_mut(pod.uid()) {
@@ -297,7 +328,13 @@ fn boot(world: &mut World, cluster: &str, pod: &Pod, ip: Ipv4Addr, now: Instant)
         Role::Gateway => {
             let mut settings = zeebe_settings(world, pod, &container, &env);
             settings.advertised.clear();
-            let node = zeebe::Node { host, namespace: pod.namespace().to_owned(), pod: pod.name().to_owned(), settings, since: now };
+            let node = zeebe::Node {
+                host,
+                namespace: pod.namespace().to_owned(),
+                pod: pod.name().to_owned(),
+                settings,
+                since: now,
+            };
             world.zeebe.start_gateway(pod.uid(), node);
         }
         Role::Elasticsearch => {
@@ -345,19 +382,26 @@ fn node_id(pod: &Pod, env: &BTreeMap<String, String>) -> u32 {
     let number = |key: &str| env.get(key).and_then(|value| value.parse::<u32>().ok());
     let name = env.get("K8S_NAME").map_or(pod.name(), String::as_str);
     let ordinal = name.rsplit_once('-').and_then(|(_, ordinal)| ordinal.parse::<u32>().ok()).unwrap_or(0);
-    number("ZEEBE_BROKER_CLUSTER_NODEID").unwrap_or_else(|| ordinal * number("C8_REGIONS").unwrap_or(1) + number("C8_REGION_ID").unwrap_or(0))
+    number("ZEEBE_BROKER_CLUSTER_NODEID")
+        .unwrap_or_else(|| ordinal * number("C8_REGIONS").unwrap_or(1) + number("C8_REGION_ID").unwrap_or(0))
 }
 
 fn zeebe_settings(world: &World, pod: &Pod, container: &str, env: &BTreeMap<String, String>) -> zeebe::Settings {
     let text = |keys: &[&str]| keys.iter().find_map(|key| env.get(*key)).cloned().unwrap_or_default();
     let number = |key: &str, default| env.get(key).and_then(|value| value.parse().ok()).unwrap_or(default);
-    let points = text(&["ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS", "ZEEBE_GATEWAY_CLUSTER_INITIALCONTACTPOINTS", "ZEEBE_GATEWAY_CLUSTER_CONTACTPOINT"]);
-    let timeout = text(&["ZEEBE_BROKER_CLUSTER_MEMBERSHIP_FAILURETIMEOUT", "ZEEBE_GATEWAY_CLUSTER_MEMBERSHIP_FAILURETIMEOUT"]);
+    let points = text(&[
+        "ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS",
+        "ZEEBE_GATEWAY_CLUSTER_INITIALCONTACTPOINTS",
+        "ZEEBE_GATEWAY_CLUSTER_CONTACTPOINT",
+    ]);
+    let timeout =
+        text(&["ZEEBE_BROKER_CLUSTER_MEMBERSHIP_FAILURETIMEOUT", "ZEEBE_GATEWAY_CLUSTER_MEMBERSHIP_FAILURETIMEOUT"]);
     let exporters = env
         .iter()
         .filter_map(|(key, url)| {
             let id = key.strip_prefix("ZEEBE_BROKER_EXPORTERS_")?.strip_suffix("_ARGS_URL")?;
-            env.contains_key(&format!("ZEEBE_BROKER_EXPORTERS_{id}_CLASSNAME")).then(|| (id.to_ascii_lowercase(), url.clone()))
+            env.contains_key(&format!("ZEEBE_BROKER_EXPORTERS_{id}_CLASSNAME"))
+                .then(|| (id.to_ascii_lowercase(), url.clone()))
         })
         .collect();
     zeebe::Settings {
@@ -367,7 +411,9 @@ fn zeebe_settings(world: &World, pod: &Pod, container: &str, env: &BTreeMap<Stri
         installation: objects::namespaces_of(&points, pod.namespace()),
         advertised: text(&["ZEEBE_BROKER_NETWORK_ADVERTISEDHOST"]),
         exporters,
-        failure_timeout: objects::duration(&timeout).unwrap_or(world.options.failure_timeout).max(Duration::from_millis(50)),
+        failure_timeout: objects::duration(&timeout)
+            .unwrap_or(world.options.failure_timeout)
+            .max(Duration::from_millis(50)),
         version: objects::tag(pod.image(container)),
     }
 }

@@ -39,7 +39,12 @@ pub fn duration(text: &str) -> Option<Duration> {
 /// Names of the ConfigMaps or Secrets (`kind` = `configMap` or `secret`) that a pod mounts.
 pub fn mounted<'a>(pod: &'a Pod, kind: &str) -> Vec<&'a str> {
     let key = if kind == "secret" { "secretName" } else { "name" };
-    pod.object()["spec"]["volumes"].as_array().into_iter().flatten().filter_map(|volume| volume[kind][key].as_str()).collect()
+    pod.object()["spec"]["volumes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|volume| volume[kind][key].as_str())
+        .collect()
 }
 
 /// The namespaces that contact points name, sorted and joined by commas.

@@ -33,7 +33,10 @@ pub fn plan_force(config: &ClusterConfig, keep: &BTreeSet<u32>) -> Result<Vec<Op
         return Err(Refused::new(400, "Must provide a set of brokers to force remove."));
     }
     if let Some(unknown) = keep.iter().find(|id| !config.members.contains_key(id)) {
-        return Err(Refused::new(400, format!("Cannot force add brokers: broker {unknown} is not a member of the cluster")));
+        return Err(Refused::new(
+            400,
+            format!("Cannot force add brokers: broker {unknown} is not a member of the cluster"),
+        ));
     }
     let coordinator = keep.iter().next().copied().unwrap_or_default();
     let mut operations = Vec::new();
@@ -42,7 +45,10 @@ pub fn plan_force(config: &ClusterConfig, keep: &BTreeSet<u32>) -> Result<Vec<Op
         let priority = |id: &u32| config.members[id].partitions[&partition].priority;
         remaining.sort_by_key(|id| std::cmp::Reverse(priority(id)));
         let Some(first) = remaining.first() else {
-            return Err(Refused::new(400, format!("Cannot force remove brokers: partition {partition} would have no replicas left")));
+            return Err(Refused::new(
+                400,
+                format!("Cannot force remove brokers: partition {partition} would have no replicas left"),
+            ));
         };
         operations.push(Operation::ForceReconfigure { broker: *first, partition, brokers: remaining });
     }
@@ -53,7 +59,11 @@ pub fn plan_force(config: &ClusterConfig, keep: &BTreeSet<u32>) -> Result<Vec<Op
 }
 
 /// Operations towards the members `target` with `replication_factor` replicas of each partition.
-pub fn plan_scale(config: &ClusterConfig, target: &BTreeSet<u32>, replication_factor: Option<u32>) -> Result<Vec<Operation>, Refused> {
+pub fn plan_scale(
+    config: &ClusterConfig,
+    target: &BTreeSet<u32>,
+    replication_factor: Option<u32>,
+) -> Result<Vec<Operation>, Refused> {
     let replication_factor = replication_factor.unwrap_or(config.replication_factor() as u32);
     if target.len() < replication_factor as usize {
         return Err(Refused::new(
@@ -65,8 +75,11 @@ pub fn plan_scale(config: &ClusterConfig, target: &BTreeSet<u32>, replication_fa
         return Err(Refused::new(400, "Replication factor [0] must be greater than 0"));
     }
     let ids: Vec<u32> = target.iter().copied().collect();
-    let mut operations: Vec<Operation> =
-        ids.iter().filter(|id| !config.members.contains_key(id)).map(|id| Operation::BrokerAdd { broker: *id }).collect();
+    let mut operations: Vec<Operation> = ids
+        .iter()
+        .filter(|id| !config.members.contains_key(id))
+        .map(|id| Operation::BrokerAdd { broker: *id })
+        .collect();
     for partition in config.partitions() {
         let present = config.replicas(partition);
         let wanted = distribution(&ids, partition, replication_factor);
@@ -92,16 +105,27 @@ pub fn plan_scale(config: &ClusterConfig, target: &BTreeSet<u32>, replication_fa
 }
 
 /// Operations that disable or enable an exporter on each replica.
-pub fn plan_exporter(config: &ClusterConfig, exporter: &str, enable: bool, initialize_from: Option<&str>) -> Result<Vec<Operation>, Refused> {
+pub fn plan_exporter(
+    config: &ClusterConfig,
+    exporter: &str,
+    enable: bool,
+    initialize_from: Option<&str>,
+) -> Result<Vec<Operation>, Refused> {
     if !config.exporter_ids().iter().any(|id| id == exporter) {
         return Err(Refused::new(404, format!("Exporter '{exporter}' does not exist")));
     }
     if let Some(source) = initialize_from {
         if !config.exporter_ids().iter().any(|id| id == source) {
-            return Err(Refused::new(400, format!("Cannot initialize exporter '{exporter}' from '{source}': it does not exist")));
+            return Err(Refused::new(
+                400,
+                format!("Cannot initialize exporter '{exporter}' from '{source}': it does not exist"),
+            ));
         }
         if config.exporter_status(source) == "DISABLED" {
-            return Err(Refused::new(400, format!("Cannot initialize exporter '{exporter}' from '{source}': it is disabled")));
+            return Err(Refused::new(
+                400,
+                format!("Cannot initialize exporter '{exporter}' from '{source}': it is disabled"),
+            ));
         }
     }
     let mut operations = Vec::new();
@@ -109,7 +133,12 @@ pub fn plan_exporter(config: &ClusterConfig, exporter: &str, enable: bool, initi
         for partition in member.partitions.keys() {
             let (broker, partition, exporter) = (*broker, *partition, exporter.to_owned());
             operations.push(if enable {
-                Operation::EnableExporter { broker, partition, exporter, initialize_from: initialize_from.map(str::to_owned) }
+                Operation::EnableExporter {
+                    broker,
+                    partition,
+                    exporter,
+                    initialize_from: initialize_from.map(str::to_owned),
+                }
             } else {
                 Operation::DisableExporter { broker, partition, exporter }
             });
@@ -120,7 +149,12 @@ pub fn plan_exporter(config: &ClusterConfig, exporter: &str, enable: bool, initi
 
 impl Engine {
     /// The coordinator takes a change. Returns the body of the 202.
-    pub fn begin_change(&mut self, coordinator: &str, operations: Vec<Operation>, dry_run: bool) -> Result<Value, Refused> {
+    pub fn begin_change(
+        &mut self,
+        coordinator: &str,
+        operations: Vec<Operation>,
+        dry_run: bool,
+    ) -> Result<Value, Refused> {
         let disk = self.brokers.get(coordinator).map(|broker| broker.disk.clone()).unwrap_or_default();
         let Some(config) = self.disks.get(&disk).and_then(|disk| disk.config.clone()) else {
             return Err(Refused::new(500, "The cluster configuration is not known yet"));
@@ -174,10 +208,17 @@ impl Engine {
         };
         let mut next = (*config).clone();
         next.version += 1;
-        next.last_change = Some(EndedChange { id, status: "CANCELLED", started: pending.started, completed: clock::unix_millis() / 1000 });
+        next.last_change = Some(EndedChange {
+            id,
+            status: "CANCELLED",
+            started: pending.started,
+            completed: clock::unix_millis() / 1000,
+        });
         next.pending = None;
         self.write_config(&disk, next);
-        Ok(json!({"changeId": id, "currentTopology": config.brokers_json(), "plannedChanges": [], "expectedTopology": config.brokers_json()}))
+        Ok(
+            json!({"changeId": id, "currentTopology": config.brokers_json(), "plannedChanges": [], "expectedTopology": config.brokers_json()}),
+        )
     }
 
     fn write_config(&mut self, disk: &str, config: ClusterConfig) {
@@ -192,11 +233,16 @@ impl Engine {
         for pod in pods {
             let Some(config) = self.config_of(&self.brokers[&pod]).cloned() else { continue };
             let own = self.brokers[&pod].id;
-            let first = config.pending.as_ref().and_then(|pending| pending.pending.first()).filter(|operation| operation.broker() == own);
+            let first = config
+                .pending
+                .as_ref()
+                .and_then(|pending| pending.pending.first())
+                .filter(|operation| operation.broker() == own);
             let Some(operation) = first else { continue };
             // gossip is about to bring a newer one: wait for it
             let newer = self.brokers.iter().any(|(other, broker)| {
-                self.connected(&pod, other) && self.config_of(broker).is_some_and(|theirs| theirs.version > config.version)
+                self.connected(&pod, other)
+                    && self.config_of(broker).is_some_and(|theirs| theirs.version > config.version)
             });
             let Some(broker) = self.brokers.get_mut(&pod) else { continue };
             let since = match broker.working {
@@ -218,7 +264,12 @@ impl Engine {
                 let done = pending.pending.remove(0);
                 pending.completed.push((done, seconds));
                 if pending.pending.is_empty() {
-                    next.last_change = Some(EndedChange { id: pending.id, status: "COMPLETED", started: pending.started, completed: seconds });
+                    next.last_change = Some(EndedChange {
+                        id: pending.id,
+                        status: "COMPLETED",
+                        started: pending.started,
+                        completed: seconds,
+                    });
                 } else {
                     next.pending = Some(pending);
                 }
@@ -231,11 +282,18 @@ impl Engine {
     fn perform(&mut self, pod: &str, operation: &Operation, now: Instant) -> bool {
         match operation {
             Operation::ForceReconfigure { partition, brokers, .. } => {
-                let kept: Vec<String> = brokers.iter().filter_map(|id| self.peer(pod, *id).map(str::to_owned)).collect();
+                let kept: Vec<String> =
+                    brokers.iter().filter_map(|id| self.peer(pod, *id).map(str::to_owned)).collect();
                 if kept.len() < brokers.len() {
                     return false;
                 }
-                let term = kept.iter().filter_map(|peer| self.replica(peer, *partition)).map(|replica| replica.term).max().unwrap_or(0) + 1;
+                let term = kept
+                    .iter()
+                    .filter_map(|peer| self.replica(peer, *partition))
+                    .map(|replica| replica.term)
+                    .max()
+                    .unwrap_or(0)
+                    + 1;
                 for peer in kept {
                     if let Some(replica) = self.replica_mut(&peer, *partition) {
                         replica.members.clone_from(brokers);
@@ -283,7 +341,8 @@ impl Engine {
                 replica.exporters = exporters;
                 let mut joined = members.clone();
                 joined.push(broker);
-                disk.replicas.insert(partition, Replica { members: joined.clone(), joint: Some(members.clone()), ..replica });
+                disk.replicas
+                    .insert(partition, Replica { members: joined.clone(), joint: Some(members.clone()), ..replica });
                 if let Some(lead) = self.replica_mut(&leader, partition) {
                     lead.joint = Some(members);
                     lead.members = joined;

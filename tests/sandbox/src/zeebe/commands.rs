@@ -142,7 +142,12 @@ type Draft = (i64, RecordType, &'static str, &'static str, i64, Option<String>);
 impl Engine {
     /// A gateway takes a command and appends it at a leader.
     pub fn submit(&mut self, gateway: &str, command: &Command) -> Result<u64, Rejection> {
-        let partitions = self.gateways.get(gateway).and_then(|g| g.config.as_ref()).map(|config| config.partitions()).unwrap_or_default();
+        let partitions = self
+            .gateways
+            .get(gateway)
+            .and_then(|g| g.config.as_ref())
+            .map(|config| config.partitions())
+            .unwrap_or_default();
         let (pod, partition) = match command {
             Command::Create { .. } => {
                 let start = self.gateways.get_mut(gateway).map_or(0, |g| {
@@ -168,7 +173,12 @@ impl Engine {
     /// Jobs that a gateway can hand to a worker, activated for `millis`.
     pub fn activate_jobs(&mut self, gateway: &str, most: usize, millis: u64) -> Vec<(i64, i64)> {
         let now = clock::unix_millis();
-        let partitions = self.gateways.get(gateway).and_then(|g| g.config.as_ref()).map(|config| config.partitions()).unwrap_or_default();
+        let partitions = self
+            .gateways
+            .get(gateway)
+            .and_then(|g| g.config.as_ref())
+            .map(|config| config.partitions())
+            .unwrap_or_default();
         let mut jobs = Vec::new();
         for partition in partitions {
             let Some(pod) = self.leader(gateway, partition).map(str::to_owned) else { continue };
@@ -193,7 +203,14 @@ impl Engine {
                 let state = &mut leader.state;
                 let (creation, instance, job) = (state.next_key(), state.next_key(), state.next_key());
                 records.push((-1, Asked, "PROCESS_INSTANCE_CREATION", "CREATE", instance, None));
-                records.push((creation, Event, "PROCESS_INSTANCE_CREATION", "CREATED", instance, Some(business.clone())));
+                records.push((
+                    creation,
+                    Event,
+                    "PROCESS_INSTANCE_CREATION",
+                    "CREATED",
+                    instance,
+                    Some(business.clone()),
+                ));
                 records.push((instance, Event, "PROCESS_INSTANCE", "ELEMENT_ACTIVATED", instance, None));
                 records.push((job, Event, "JOB", "CREATED", instance, None));
                 (instance, true)
@@ -228,7 +245,16 @@ impl Engine {
         let timestamp = clock::unix_millis();
         let mut entries = Vec::new();
         for (key, kind, value_type, intent, instance, business) in records {
-            let record = Record { position: leader.state.position + 1, key, kind, value_type, intent, instance, business, timestamp };
+            let record = Record {
+                position: leader.state.position + 1,
+                key,
+                kind,
+                value_type,
+                intent,
+                instance,
+                business,
+                timestamp,
+            };
             leader.state.apply(&record);
             entries.push(Arc::new(Entry { term, record: Some(record) }));
         }
@@ -259,7 +285,8 @@ impl Engine {
                 .get(&ticket.pod)
                 .and_then(|broker| broker.roles.get(&ticket.partition)?.leader.as_ref())
                 .is_some_and(|leader| leader.term == ticket.term);
-            let committed = self.replica(&ticket.pod, ticket.partition).is_some_and(|replica| replica.commit >= ticket.length);
+            let committed =
+                self.replica(&ticket.pod, ticket.partition).is_some_and(|replica| replica.commit >= ticket.length);
             ticket.outcome = match (leads, committed) {
                 (true, true) if ticket.found => Outcome::Done(ticket.key),
                 (true, true) => Outcome::NotFound(ticket.key),

@@ -114,7 +114,9 @@ impl Operation {
                 json!({"operation": "PARTITION_FORCE_RECONFIGURE", "brokerId": broker, "partitionId": partition, "brokers": brokers})
             }
             Self::BrokerAdd { broker } => json!({"operation": "BROKER_ADD", "brokerId": broker, "brokers": []}),
-            Self::BrokerRemove { broker, brokers } => json!({"operation": "BROKER_REMOVE", "brokerId": broker, "brokers": brokers}),
+            Self::BrokerRemove { broker, brokers } => {
+                json!({"operation": "BROKER_REMOVE", "brokerId": broker, "brokers": brokers})
+            }
             Self::Join { broker, partition, priority } => {
                 json!({"operation": "PARTITION_JOIN", "brokerId": broker, "partitionId": partition, "priority": priority, "brokers": []})
             }
@@ -144,7 +146,10 @@ impl ClusterConfig {
         }
         for partition in 1..=partitions {
             for (id, priority) in distribution(&ids, partition, replication_factor) {
-                let exporters = exporters.iter().map(|name| (name.clone(), ExporterConfig { enabled: true, ..ExporterConfig::default() })).collect();
+                let exporters = exporters
+                    .iter()
+                    .map(|name| (name.clone(), ExporterConfig { enabled: true, ..ExporterConfig::default() }))
+                    .collect();
                 if let Some(member) = config.members.get_mut(&id) {
                     member.partitions.insert(partition, PartitionMember { priority, exporters });
                 }
@@ -163,7 +168,11 @@ impl ClusterConfig {
 
     /// The brokers that replicate `partition`.
     pub fn replicas(&self, partition: u32) -> Vec<u32> {
-        self.members.iter().filter(|(_, member)| member.partitions.contains_key(&partition)).map(|(id, _)| *id).collect()
+        self.members
+            .iter()
+            .filter(|(_, member)| member.partitions.contains_key(&partition))
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     /// The smallest number of replicas of any partition.
@@ -173,8 +182,12 @@ impl ClusterConfig {
 
     /// The exporters that any replica knows.
     pub fn exporter_ids(&self) -> Vec<String> {
-        let mut ids: Vec<String> =
-            self.members.values().flat_map(|m| m.partitions.values()).flat_map(|p| p.exporters.keys().cloned()).collect();
+        let mut ids: Vec<String> = self
+            .members
+            .values()
+            .flat_map(|m| m.partitions.values())
+            .flat_map(|p| p.exporters.keys().cloned())
+            .collect();
         ids.sort();
         ids.dedup();
         ids
@@ -223,8 +236,17 @@ impl ClusterConfig {
             Operation::BrokerRemove { brokers, .. } => self.members.retain(|id, _| !brokers.contains(id)),
             Operation::Join { broker, partition, priority } => {
                 // a newcomer takes the exporters' states from those that are there
-                let exporters = self.members.values().find_map(|m| m.partitions.get(partition)).map(|p| p.exporters.clone()).unwrap_or_default();
-                self.members.entry(*broker).or_default().partitions.insert(*partition, PartitionMember { priority: *priority, exporters });
+                let exporters = self
+                    .members
+                    .values()
+                    .find_map(|m| m.partitions.get(partition))
+                    .map(|p| p.exporters.clone())
+                    .unwrap_or_default();
+                self.members
+                    .entry(*broker)
+                    .or_default()
+                    .partitions
+                    .insert(*partition, PartitionMember { priority: *priority, exporters });
             }
             Operation::Leave { broker, partition } => {
                 if let Some(member) = self.members.get_mut(broker) {
@@ -237,15 +259,21 @@ impl ClusterConfig {
                 }
             }
             Operation::DisableExporter { broker, partition, exporter } => {
-                if let Some(exporter) =
-                    self.members.get_mut(broker).and_then(|m| m.partitions.get_mut(partition)).and_then(|p| p.exporters.get_mut(exporter))
+                if let Some(exporter) = self
+                    .members
+                    .get_mut(broker)
+                    .and_then(|m| m.partitions.get_mut(partition))
+                    .and_then(|p| p.exporters.get_mut(exporter))
                 {
                     exporter.enabled = false;
                 }
             }
             Operation::EnableExporter { broker, partition, exporter, initialize_from } => {
-                if let Some(exporter) =
-                    self.members.get_mut(broker).and_then(|m| m.partitions.get_mut(partition)).and_then(|p| p.exporters.get_mut(exporter))
+                if let Some(exporter) = self
+                    .members
+                    .get_mut(broker)
+                    .and_then(|m| m.partitions.get_mut(partition))
+                    .and_then(|p| p.exporters.get_mut(exporter))
                 {
                     exporter.enabled = true;
                     exporter.metadata_version += 1;

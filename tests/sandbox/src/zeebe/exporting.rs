@@ -54,7 +54,9 @@ impl Engine {
         let leaders: Vec<(String, u32)> = self
             .brokers
             .iter()
-            .flat_map(|(pod, broker)| broker.roles.iter().filter(|(_, role)| role.leader.is_some()).map(|(p, _)| (pod.clone(), *p)))
+            .flat_map(|(pod, broker)| {
+                broker.roles.iter().filter(|(_, role)| role.leader.is_some()).map(|(p, _)| (pod.clone(), *p))
+            })
             .collect();
         for (pod, partition) in leaders {
             self.export_partition(&pod, partition, surroundings, options, now);
@@ -62,7 +64,14 @@ impl Engine {
         }
     }
 
-    fn export_partition(&mut self, pod: &str, partition: u32, surroundings: &mut dyn super::Surroundings, options: &Options, now: Instant) {
+    fn export_partition(
+        &mut self,
+        pod: &str,
+        partition: u32,
+        surroundings: &mut dyn super::Surroundings,
+        options: &Options,
+        now: Instant,
+    ) {
         let Some(broker) = self.brokers.get_mut(pod) else { return };
         let Some(disk) = self.disks.get_mut(&broker.disk) else { return };
         let configured: BTreeMap<String, ExporterConfig> = disk
@@ -178,7 +187,12 @@ impl Director {
             }
             let known = positions.get(id).map_or(0, |own| own.metadata_version);
             if known < config.metadata_version {
-                let source = config.initialize_from.as_ref().and_then(|source| positions.get(source)).cloned().unwrap_or_default();
+                let source = config
+                    .initialize_from
+                    .as_ref()
+                    .and_then(|source| positions.get(source))
+                    .cloned()
+                    .unwrap_or_default();
                 positions.insert(id.clone(), ExporterPosition { metadata_version: config.metadata_version, ..source });
             }
             positions.entry(id.clone()).or_default();
@@ -191,7 +205,8 @@ impl Director {
                 (id.clone(), Open { upto: own.position, sequence: own.sequence, ..Open::default() })
             })
             .collect();
-        self.cursor = self.open.keys().filter_map(|id| positions.get(id)).map(|own| own.position + 1).min().unwrap_or(1);
+        self.cursor =
+            self.open.keys().filter_map(|id| positions.get(id)).map(|own| own.position + 1).min().unwrap_or(1);
         self.configured = configured.clone();
         self.blocked = false;
     }

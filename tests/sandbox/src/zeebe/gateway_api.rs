@@ -63,7 +63,13 @@ fn coordinator(engine: &Engine, gateway: &str, among: Option<&BTreeSet<u32>>) ->
     }
     .unwrap_or(0);
     engine.peer(gateway, lowest).map(str::to_owned).ok_or_else(|| {
-        Refused::new(502, format!("Failed to connect channel for address camunda-zeebe-{}.camunda-zeebe:26502 (member {lowest})", lowest / 2))
+        Refused::new(
+            502,
+            format!(
+                "Failed to connect channel for address camunda-zeebe-{}.camunda-zeebe:26502 (member {lowest})",
+                lowest / 2
+            ),
+        )
     })
 }
 
@@ -91,7 +97,8 @@ struct BrokersQuery {
 }
 
 async fn brokers(State(api): State<Api>, Query(query): Query<BrokersQuery>, body: axum::body::Bytes) -> Answer {
-    let listed: Vec<Value> = serde_json::from_slice(&body).map_err(|_| Refused::new(400, "Expected a JSON array of broker ids"))?;
+    let listed: Vec<Value> =
+        serde_json::from_slice(&body).map_err(|_| Refused::new(400, "Expected a JSON array of broker ids"))?;
     let ids = listed
         .iter()
         .map(|id| id.as_u64().or_else(|| id.as_str()?.parse().ok()).map(|id| id as u32))
@@ -108,7 +115,8 @@ async fn brokers(State(api): State<Api>, Query(query): Query<BrokersQuery>, body
     }
     let pod = coordinator(engine, &api.pod, force.then_some(&ids))?;
     let config = config_at(engine, &pod)?;
-    let operations = if force { plan_force(&config, &ids)? } else { plan_scale(&config, &ids, query.replication_factor)? };
+    let operations =
+        if force { plan_force(&config, &ids)? } else { plan_scale(&config, &ids, query.replication_factor)? };
     accepted(engine.begin_change(&pod, operations, query.dry_run.unwrap_or(false))?)
 }
 
@@ -144,8 +152,11 @@ async fn exporters(State(api): State<Api>) -> Answer {
     let world = api.shared.lock();
     let pod = coordinator(&world.zeebe, &api.pod, None)?;
     let config = config_at(&world.zeebe, &pod)?;
-    let list: Vec<Value> =
-        config.exporter_ids().iter().map(|id| json!({"exporterId": id, "status": config.exporter_status(id)})).collect();
+    let list: Vec<Value> = config
+        .exporter_ids()
+        .iter()
+        .map(|id| json!({"exporterId": id, "status": config.exporter_status(id)}))
+        .collect();
     Ok(Json(json!(list)).into_response())
 }
 
@@ -200,7 +211,11 @@ async fn health(State(api): State<Api>) -> Answer {
 
 async fn topology(State(api): State<Api>) -> Answer {
     let world = api.shared.lock();
-    world.zeebe.topology(&api.pod).map(|body| Json(body).into_response()).ok_or_else(|| Refused::new(503, "No topology"))
+    world
+        .zeebe
+        .topology(&api.pod)
+        .map(|body| Json(body).into_response())
+        .ok_or_else(|| Refused::new(503, "No topology"))
 }
 
 impl Engine {
@@ -233,12 +248,15 @@ impl Engine {
 
     /// Pauses or resumes exporting on all replicas that the gateway reaches, if the topology is complete.
     pub fn set_exporting(&mut self, gateway: &str, pause: bool) -> Result<(), String> {
-        let config = self.gateways.get(gateway).and_then(|gateway| gateway.config.clone()).ok_or("The topology is not known")?;
+        let config =
+            self.gateways.get(gateway).and_then(|gateway| gateway.config.clone()).ok_or("The topology is not known")?;
         let expected = config.replication_factor();
         for partition in config.partitions() {
             let found = config.replicas(partition).iter().filter(|id| self.peer(gateway, **id).is_some()).count();
             if found < expected {
-                return Err(format!("Expected {expected} members of partition {partition} but found {found}, incomplete topology"));
+                return Err(format!(
+                    "Expected {expected} members of partition {partition} but found {found}, incomplete topology"
+                ));
             }
             if self.leader(gateway, partition).is_none() {
                 return Err(format!("Expected a leader of partition {partition} but found none"));

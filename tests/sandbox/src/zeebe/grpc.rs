@@ -55,7 +55,9 @@ impl Service {
                         Ok(taken) => ticket = Some(taken),
                         Err(Rejection::Exhausted) => return Err(Status::resource_exhausted(EXHAUSTED)),
                         Err(Rejection::NoPartition(partition)) => {
-                            return Err(Status::not_found(format!("Expected to find partition {partition}, but it does not exist")));
+                            return Err(Status::not_found(format!(
+                                "Expected to find partition {partition}, but it does not exist"
+                            )));
                         }
                         // the gateway goes on looking for a leader until the deadline
                         Err(Rejection::NoLeader(_)) => {}
@@ -89,9 +91,13 @@ impl Service {
 fn not_found(command: &Command, key: i64) -> String {
     match command {
         Command::Cancel { .. } => {
-            format!("Command 'CANCEL' rejected with code 'NOT_FOUND': Expected to cancel a process instance with key '{key}', but no such process was found")
+            format!(
+                "Command 'CANCEL' rejected with code 'NOT_FOUND': Expected to cancel a process instance with key '{key}', but no such process was found"
+            )
         }
-        _ => format!("Command 'COMPLETE' rejected with code 'NOT_FOUND': Expected to complete job with key '{key}', but no such job was found"),
+        _ => format!(
+            "Command 'COMPLETE' rejected with code 'NOT_FOUND': Expected to complete job with key '{key}', but no such job was found"
+        ),
     }
 }
 
@@ -99,14 +105,21 @@ fn not_found(command: &Command, key: i64) -> String {
 impl Gateway for Service {
     type ActivateJobsStream = tokio_stream::Iter<std::vec::IntoIter<Result<wire::ActivateJobsResponse, Status>>>;
 
-    async fn activate_jobs(&self, request: Request<wire::ActivateJobsRequest>) -> Result<Response<Self::ActivateJobsStream>, Status> {
+    async fn activate_jobs(
+        &self,
+        request: Request<wire::ActivateJobsRequest>,
+    ) -> Result<Response<Self::ActivateJobsStream>, Status> {
         let asked = request.into_inner();
         let most = usize::try_from(asked.max_jobs_to_activate).unwrap_or(1);
         let millis = u64::try_from(asked.timeout).unwrap_or(1000);
         let jobs = self.shared.lock().zeebe.activate_jobs(&self.pod, most, millis);
         let jobs = jobs
             .into_iter()
-            .map(|(key, instance)| wire::ActivatedJob { key, r#type: asked.r#type.clone(), process_instance_key: instance })
+            .map(|(key, instance)| wire::ActivatedJob {
+                key,
+                r#type: asked.r#type.clone(),
+                process_instance_key: instance,
+            })
             .collect();
         Ok(Response::new(tokio_stream::iter(vec![Ok(wire::ActivateJobsResponse { jobs })])))
     }
@@ -120,7 +133,10 @@ impl Gateway for Service {
         Ok(Response::new(wire::CancelProcessInstanceResponse {}))
     }
 
-    async fn complete_job(&self, request: Request<wire::CompleteJobRequest>) -> Result<Response<wire::CompleteJobResponse>, Status> {
+    async fn complete_job(
+        &self,
+        request: Request<wire::CompleteJobRequest>,
+    ) -> Result<Response<wire::CompleteJobResponse>, Status> {
         let patience = deadline(&request);
         self.execute(Command::Complete { job: request.into_inner().job_key }, patience).await?;
         Ok(Response::new(wire::CompleteJobResponse {}))
@@ -143,7 +159,8 @@ impl Gateway for Service {
 
     async fn topology(&self, _: Request<wire::TopologyRequest>) -> Result<Response<wire::TopologyResponse>, Status> {
         let world = self.shared.lock();
-        let gateway = world.zeebe.gateways.get(&self.pod).ok_or_else(|| Status::unavailable("the gateway has stopped"))?;
+        let gateway =
+            world.zeebe.gateways.get(&self.pod).ok_or_else(|| Status::unavailable("the gateway has stopped"))?;
         let number = |value: usize| i32::try_from(value).unwrap_or(0);
         let mut brokers: Vec<wire::BrokerInfo> = gateway
             .seen
@@ -156,7 +173,11 @@ impl Gateway for Service {
                 partitions: seen
                     .partitions
                     .iter()
-                    .map(|(id, leads)| wire::Partition { partition_id: number(*id as usize), role: i32::from(!*leads), health: 0 })
+                    .map(|(id, leads)| wire::Partition {
+                        partition_id: number(*id as usize),
+                        role: i32::from(!*leads),
+                        health: 0,
+                    })
                     .collect(),
             })
             .collect();

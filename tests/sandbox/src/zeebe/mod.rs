@@ -41,7 +41,13 @@ pub trait Surroundings {
     /// Whether a name means something in a pod.
     fn resolves(&self, from: &Host, namespace: &str, name: &str) -> bool;
     /// Writes documents into the store behind `url`.
-    fn export(&mut self, from: &Host, namespace: &str, url: &str, documents: &[exporting::Document]) -> Result<(), String>;
+    fn export(
+        &mut self,
+        from: &Host,
+        namespace: &str,
+        url: &str,
+        documents: &[exporting::Document],
+    ) -> Result<(), String>;
 }
 
 /// What a process learns from its environment.
@@ -192,7 +198,8 @@ impl Engine {
 
     /// Starts a gateway.
     pub fn start_gateway(&mut self, pod_uid: &str, node: Node) {
-        self.gateways.insert(pod_uid.to_owned(), Gateway { node, config: None, seen: BTreeMap::new(), next_partition: 0 });
+        self.gateways
+            .insert(pod_uid.to_owned(), Gateway { node, config: None, seen: BTreeMap::new(), next_partition: 0 });
     }
 
     /// A process ended: its memory is gone, its disk stays.
@@ -223,7 +230,8 @@ impl Engine {
         if let Some(broker) = self.brokers.get(pod_uid) {
             let Some(config) = self.disks.get(&broker.disk).and_then(|disk| disk.config.as_ref()) else { return false };
             let Some(member) = config.members.get(&broker.id) else { return false };
-            return !member.partitions.is_empty() && member.partitions.keys().all(|p| broker.roles.get(p).is_some_and(|role| role.was_led));
+            return !member.partitions.is_empty()
+                && member.partitions.keys().all(|p| broker.roles.get(p).is_some_and(|role| role.was_led));
         }
         // a gateway is ready once it knows a broker
         self.gateways.get(pod_uid).is_some_and(|gateway| !gateway.seen.is_empty())
@@ -250,7 +258,10 @@ impl Engine {
 
     /// The broker with this id that is connected to `from` (or is it).
     pub(crate) fn peer(&self, from: &str, id: u32) -> Option<&str> {
-        self.brokers.iter().find(|(pod, broker)| broker.id == id && self.connected(from, pod)).map(|(pod, _)| pod.as_str())
+        self.brokers
+            .iter()
+            .find(|(pod, broker)| broker.id == id && self.connected(from, pod))
+            .map(|(pod, _)| pod.as_str())
     }
 
     /// The broker that leads `partition` and is connected to `from`.
@@ -277,20 +288,27 @@ impl Engine {
     }
 
     fn connect(&mut self, surroundings: &dyn Surroundings, now: Instant) {
-        let nodes: Vec<(&String, &Node)> =
-            self.brokers.iter().map(|(pod, b)| (pod, &b.node)).chain(self.gateways.iter().map(|(pod, g)| (pod, &g.node))).collect();
+        let nodes: Vec<(&String, &Node)> = self
+            .brokers
+            .iter()
+            .map(|(pod, b)| (pod, &b.node))
+            .chain(self.gateways.iter().map(|(pod, g)| (pod, &g.node)))
+            .collect();
         let dial = self.last_dial.is_none_or(|last| now.duration_since(last) >= RECONNECT);
         let mut links = BTreeSet::new();
         for (index, (one_pod, one)) in nodes.iter().enumerate() {
             for (other_pod, other) in &nodes[index + 1..] {
-                if !kin(&one.settings.installation, &other.settings.installation) || !surroundings.linked(&one.host, &other.host) {
+                if !kin(&one.settings.installation, &other.settings.installation)
+                    || !surroundings.linked(&one.host, &other.host)
+                {
                     continue;
                 }
                 let link = pair(one_pod, other_pod);
                 let stands = self.links.contains(&link);
                 // a gateway only dials brokers, and nobody dials a gateway
                 let names = |from: &Node, to: &Node| {
-                    to.settings.advertised.is_empty() || surroundings.resolves(&from.host, &from.namespace, &to.settings.advertised)
+                    to.settings.advertised.is_empty()
+                        || surroundings.resolves(&from.host, &from.namespace, &to.settings.advertised)
                 };
                 if stands || (dial && names(one, other) && names(other, one)) {
                     links.insert(link);
@@ -320,7 +338,12 @@ impl Engine {
             let (id, disk) = (broker.id, broker.disk.clone());
             let made_up = (best.is_none() && id == 0 && !patient).then(|| {
                 let exporters: Vec<String> = settings.exporters.keys().cloned().collect();
-                Arc::new(ClusterConfig::initial(settings.cluster_size, settings.partitions, settings.replication_factor, &exporters))
+                Arc::new(ClusterConfig::initial(
+                    settings.cluster_size,
+                    settings.partitions,
+                    settings.replication_factor,
+                    &exporters,
+                ))
             });
             let Some(volume) = self.disks.get_mut(&disk) else { continue };
             let own = volume.config.as_ref().map_or(0, |config| config.version);
@@ -357,7 +380,11 @@ impl Engine {
                 }
             }
             for partition in disk.replicas.keys() {
-                broker.roles.entry(*partition).or_insert(Role { leader: None, leaderless_since: Some(now), was_led: false });
+                broker.roles.entry(*partition).or_insert(Role {
+                    leader: None,
+                    leaderless_since: Some(now),
+                    was_led: false,
+                });
             }
             broker.roles.retain(|partition, _| disk.replicas.contains_key(partition));
         }
@@ -371,9 +398,19 @@ impl Engine {
                     continue;
                 }
                 // a restarted broker has another pod, but the same address in the cluster
-                gateway.seen.retain(|other, seen| other == broker_pod || seen.id != broker.id || seen.host != broker.node.settings.advertised);
-                let member = self.disks.get(&broker.disk).and_then(|d| d.config.as_ref()).is_some_and(|c| c.members.contains_key(&broker.id));
-                let partitions = if member { broker.roles.iter().map(|(p, role)| (*p, role.leader.is_some())).collect() } else { BTreeMap::new() };
+                gateway.seen.retain(|other, seen| {
+                    other == broker_pod || seen.id != broker.id || seen.host != broker.node.settings.advertised
+                });
+                let member = self
+                    .disks
+                    .get(&broker.disk)
+                    .and_then(|d| d.config.as_ref())
+                    .is_some_and(|c| c.members.contains_key(&broker.id));
+                let partitions = if member {
+                    broker.roles.iter().map(|(p, role)| (*p, role.leader.is_some())).collect()
+                } else {
+                    BTreeMap::new()
+                };
                 gateway.seen.insert(
                     broker_pod.clone(),
                     Seen {

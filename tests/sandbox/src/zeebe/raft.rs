@@ -10,8 +10,11 @@ use crate::world::options::Options;
 
 impl Engine {
     pub(super) fn raft(&mut self, options: &Options, now: Instant) {
-        let mut replicas: Vec<(u32, String)> =
-            self.brokers.iter().flat_map(|(pod, broker)| broker.roles.keys().map(|partition| (*partition, pod.clone()))).collect();
+        let mut replicas: Vec<(u32, String)> = self
+            .brokers
+            .iter()
+            .flat_map(|(pod, broker)| broker.roles.keys().map(|partition| (*partition, pod.clone())))
+            .collect();
         replicas.sort();
         for (partition, pod) in &replicas {
             self.keep_or_step_down(pod, *partition, options, now);
@@ -23,7 +26,9 @@ impl Engine {
         let mut candidates: Vec<_> = replicas
             .iter()
             .filter(|(partition, pod)| {
-                self.brokers[pod].roles[partition].leaderless_since.is_some_and(|since| now.duration_since(since) >= options.election)
+                self.brokers[pod].roles[partition]
+                    .leaderless_since
+                    .is_some_and(|since| now.duration_since(since) >= options.election)
             })
             .filter_map(|(partition, pod)| {
                 let replica = self.replica(pod, *partition)?;
@@ -51,7 +56,9 @@ impl Engine {
     fn reached(&self, pod: &str, partition: u32, ids: &[u32]) -> Vec<String> {
         self.brokers
             .iter()
-            .filter(|(other, broker)| ids.contains(&broker.id) && broker.roles.contains_key(&partition) && self.connected(pod, other))
+            .filter(|(other, broker)| {
+                ids.contains(&broker.id) && broker.roles.contains_key(&partition) && self.connected(pod, other)
+            })
             .map(|(other, _)| other.clone())
             .collect()
     }
@@ -62,7 +69,8 @@ impl Engine {
         let reached = self.reached(pod, partition, &replica.voters());
         let ids: Vec<u32> = reached.iter().map(|pod| self.brokers[pod].id).collect();
         let quorum = replica.is_quorum(&|id| ids.contains(&id));
-        let deposed = replica.term > term || reached.iter().any(|other| self.replica(other, partition).is_some_and(|r| r.term > term));
+        let deposed = replica.term > term
+            || reached.iter().any(|other| self.replica(other, partition).is_some_and(|r| r.term > term));
         let Some(leader) = self.leader_mut(pod, partition) else { return };
         if quorum {
             leader.lonely_since = None;
@@ -126,7 +134,8 @@ impl Engine {
         if !replica.is_quorum(&|id| ids.contains(&id)) {
             return;
         }
-        let term = voters.iter().filter_map(|voter| self.replica(voter, partition)).map(|r| r.term).max().unwrap_or(0) + 1;
+        let term =
+            voters.iter().filter_map(|voter| self.replica(voter, partition)).map(|r| r.term).max().unwrap_or(0) + 1;
         for voter in &granted {
             if let Some(replica) = self.replica_mut(voter, partition) {
                 replica.term = term;
@@ -142,14 +151,16 @@ impl Engine {
         let installation = self.brokers[pod].node.settings.installation.clone();
         self.violations.elected(&installation, partition, term, pod, own);
         if let Some(role) = self.brokers.get_mut(pod).and_then(|broker| broker.roles.get_mut(&partition)) {
-            role.leader = Some(Leader { term, lonely_since: None, state, director: Director::default(), distributed: now });
+            role.leader =
+                Some(Leader { term, lonely_since: None, state, director: Director::default(), distributed: now });
         }
     }
 
     fn replicate(&mut self, pod: &str, partition: u32, options: &Options) {
         let Some(term) = self.brokers[pod].roles[&partition].leader.as_ref().map(|leader| leader.term) else { return };
         let Some(replica) = self.replica(pod, partition) else { return };
-        let (end_of_log, commit, members, joint) = (replica.progress(), replica.commit, replica.members.clone(), replica.joint.clone());
+        let (end_of_log, commit, members, joint) =
+            (replica.progress(), replica.commit, replica.members.clone(), replica.joint.clone());
         let mut log = None;
         let mut matched: Vec<(u32, usize)> = Vec::new();
         for other in self.reached(pod, partition, &replica.voters()) {
@@ -159,7 +170,9 @@ impl Engine {
                 continue;
             }
             // cloning the log is dear, and followers are usually up to date
-            if log.is_none() && self.replica(&other, partition).is_some_and(|follower| follower.progress() != end_of_log) {
+            if log.is_none()
+                && self.replica(&other, partition).is_some_and(|follower| follower.progress() != end_of_log)
+            {
                 log = self.replica(pod, partition).map(|replica| replica.log.clone());
             }
             let Some(follower) = self.replica_mut(&other, partition) else { continue };

@@ -50,8 +50,14 @@ struct Bench {
 
 impl Bench {
     fn new(size: u32, partitions: u32) -> Self {
-        let mut bench =
-            Self { engine: Engine::default(), fake: Fake::default(), options: Options::default(), now: Instant::now(), size, partitions };
+        let mut bench = Self {
+            engine: Engine::default(),
+            fake: Fake::default(),
+            options: Options::default(),
+            now: Instant::now(),
+            size,
+            partitions,
+        };
         for id in 0..size {
             bench.start(id, &format!("disk-{id}"));
         }
@@ -102,7 +108,8 @@ impl Bench {
     }
 
     fn create(&mut self, gateway: u32, business: &str) -> Result<i64, Rejection> {
-        let ticket = self.engine.submit(&format!("gateway-{gateway}"), &Command::Create { business: business.to_owned() })?;
+        let ticket =
+            self.engine.submit(&format!("gateway-{gateway}"), &Command::Create { business: business.to_owned() })?;
         self.run(60);
         match self.engine.outcome(ticket) {
             Outcome::Done(key) => Ok(key),
@@ -124,11 +131,16 @@ impl Bench {
                 return;
             }
         }
-        panic!("the change hangs: {:#}", self.engine.config_of(&self.engine.brokers[&pod]).unwrap().json()["pendingChange"]);
+        panic!(
+            "the change hangs: {:#}",
+            self.engine.config_of(&self.engine.brokers[&pod]).unwrap().json()["pendingChange"]
+        );
     }
 
     fn leaders(&self) -> usize {
-        (1..=self.partitions).filter(|p| self.engine.brokers.values().any(|b| b.roles.get(p).is_some_and(|role| role.leader.is_some()))).count()
+        (1..=self.partitions)
+            .filter(|p| self.engine.brokers.values().any(|b| b.roles.get(p).is_some_and(|role| role.leader.is_some())))
+            .count()
     }
 }
 
@@ -159,7 +171,9 @@ fn half_of_the_brokers_are_no_quorum_until_the_others_are_removed_by_force() {
         assert_eq!(bench.create(survivor, "outage"), Err(Rejection::Exhausted));
         let keep = bench.ids(survivor);
         bench.change(survivor, |config| plan_force(config, &keep).unwrap());
-        bench.change(survivor, |config| plan_exporter(config, &format!("elasticsearchregion{lost}"), false, None).unwrap());
+        bench.change(survivor, |config| {
+            plan_exporter(config, &format!("elasticsearchregion{lost}"), false, None).unwrap()
+        });
         bench.run(500);
         assert_eq!(bench.leaders(), 8);
         bench.create(survivor, "after").unwrap();
@@ -252,7 +266,8 @@ fn enabling_an_exporter_begins_where_its_source_stands() {
         bench.create(0, &format!("a-{n}")).unwrap();
     }
     bench.run(500);
-    bench.change(0, |config| plan_exporter(config, "elasticsearchregion1", true, Some("elasticsearchregion0")).unwrap());
+    bench
+        .change(0, |config| plan_exporter(config, "elasticsearchregion1", true, Some("elasticsearchregion0")).unwrap());
     bench.create(0, "b").unwrap();
     bench.run(1000);
     assert_eq!(bench.fake.stores["http://es.r0"].len(), 12);

@@ -40,29 +40,45 @@ impl Engine {
                 if same_group && broker.id == other.id {
                     told.push(format!(
                         "two live brokers with id {}: {} and {} ({}, {})",
-                        broker.id, broker.node.settings.advertised, other.node.settings.advertised, broker.node.host.cluster, other.node.host.cluster
+                        broker.id,
+                        broker.node.settings.advertised,
+                        other.node.settings.advertised,
+                        broker.node.host.cluster,
+                        other.node.host.cluster
                     ));
                 }
                 if same_group {
                     for (partition, role) in &broker.roles {
-                        let both = role.leader.as_ref().zip(other.roles.get(partition).and_then(|role| role.leader.as_ref()));
+                        let both =
+                            role.leader.as_ref().zip(other.roles.get(partition).and_then(|role| role.leader.as_ref()));
                         // a deposed leader that has not noticed yet has no quorum: that is no second leader
-                        if both.is_some_and(|(one, two)| one.lonely_since.is_none() && two.lonely_since.is_none()) && !self.connected(pod, other_pod) {
-                            told.push(format!("partition {partition} is led by broker {} and by broker {} at once", broker.id, other.id));
+                        if both.is_some_and(|(one, two)| one.lonely_since.is_none() && two.lonely_since.is_none())
+                            && !self.connected(pod, other_pod)
+                        {
+                            told.push(format!(
+                                "partition {partition} is led by broker {} and by broker {} at once",
+                                broker.id, other.id
+                            ));
                         }
                     }
                 }
                 // a removed broker that still has its replicas talks to a member
                 for (removed, member) in [(broker, other), (other, broker)] {
                     let Some(config) = self.config_of(member) else { continue };
-                    let was_member = self.disks.get(&removed.disk).is_some_and(|disk| disk.replicas.values().any(|replica| !replica.log.is_empty()));
+                    let was_member = self
+                        .disks
+                        .get(&removed.disk)
+                        .is_some_and(|disk| disk.replicas.values().any(|replica| !replica.log.is_empty()));
                     if config.members.contains_key(&member.id)
                         && !config.members.contains_key(&removed.id)
                         && was_member
                         && self.connected(pod, other_pod)
                         && config.pending.is_none()
                     {
-                        told.push(format!("broker {} was removed, keeps its old replicas, and reaches members: it is not fenced", removed.id));
+                        told.push(format!(
+                            "broker {} was removed, keeps its old replicas, and reaches members: it is not fenced",
+                            removed.id
+                        ));
                     }
                 }
             }
@@ -73,7 +89,10 @@ impl Engine {
                         && config != theirs
                         && self.connected(pod, other_pod)
                     {
-                        told.push(format!("brokers {} and {} hold different configurations of version {}", broker.id, other.id, config.version));
+                        told.push(format!(
+                            "brokers {} and {} hold different configurations of version {}",
+                            broker.id, other.id, config.version
+                        ));
                     }
                 }
             }

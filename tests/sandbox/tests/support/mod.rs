@@ -41,7 +41,11 @@ impl Regions {
         }
         regions.admit(0, &[1, 3]);
         regions.admit(1, &[0, 2]);
-        regions.until("every partition is led and every broker ready", |world| world.zeebe.brokers.len() == 4 && all_ready(world)).await;
+        regions
+            .until("every partition is led and every broker ready", |world| {
+                world.zeebe.brokers.len() == 4 && all_ready(world)
+            })
+            .await;
         regions
     }
 
@@ -77,7 +81,9 @@ impl Regions {
                 let address = lb(world, &self.uids[1 - region]).unwrap();
                 let stub = json!({format!("{}.svc.cluster.local", NAMESPACES[1 - region]): [address]}).to_string();
                 let store = &mut world.clusters.get_mut(&self.uids[region]).unwrap().store;
-                store.edit("ConfigMap", "kube-system", "kube-dns", "test", |object| object["data"] = json!({"stubDomains": stub}));
+                store.edit("ConfigMap", "kube-system", "kube-dns", "test", |object| {
+                    object["data"] = json!({"stubDomains": stub})
+                });
                 for pod in store.pods().iter().filter(|pod| pod.label("k8s-app") == Some("kube-dns")) {
                     store.delete("Pod", "kube-system", pod.name());
                 }
@@ -198,7 +204,8 @@ impl Regions {
             let tags = world.clusters[&self.uids[survivor]].node_tags.clone();
             for ingress in [true, false] {
                 let mut rule = rule(&format!("fence-{ingress}"), ingress, 0, false, &lost, &tags);
-                rule.rules = vec![("tcp".into(), vec![(0, 52), (54, 65535)]), ("udp".into(), vec![(0, 52), (54, 65535)])];
+                rule.rules =
+                    vec![("tcp".into(), vec![(0, 52), (54, 65535)]), ("udp".into(), vec![(0, 52), (54, 65535)])];
                 world.gcp.firewalls.insert(rule.name.clone(), rule);
             }
         });
@@ -242,7 +249,15 @@ impl Regions {
     }
 
     /// A request through a port-forward.
-    pub async fn http(&self, region: usize, app: &str, port: u16, method: &str, path: &str, body: Value) -> (u16, Value) {
+    pub async fn http(
+        &self,
+        region: usize,
+        app: &str,
+        port: u16,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> (u16, Value) {
         let pod = self.pod(region, app);
         let stream = world::dial(self.sandbox.shared(), &self.uids[region], NAMESPACES[region], &pod, port).unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -301,11 +316,22 @@ impl Regions {
             let (status, answer) = self.http(region, "es", 9200, "PUT", "/_snapshot/camunda_backup", body).await;
             assert_eq!(status, 200, "{answer}");
         }
-        let body = json!({"indices": "zeebe-record*", "include_global_state": false, "metadata": {"purpose": "failback"}});
-        let (status, answer) = self.http(0, "es", 9200, "PUT", "/_snapshot/camunda_backup/failback-1?wait_for_completion=true", body).await;
+        let body =
+            json!({"indices": "zeebe-record*", "include_global_state": false, "metadata": {"purpose": "failback"}});
+        let (status, answer) = self
+            .http(0, "es", 9200, "PUT", "/_snapshot/camunda_backup/failback-1?wait_for_completion=true", body)
+            .await;
         assert_eq!((status, &answer["snapshot"]["state"]), (200, &json!("SUCCESS")), "{answer}");
-        let (status, answer) =
-            self.http(1, "es", 9200, "POST", "/_snapshot/camunda_backup/failback-1/_restore?wait_for_completion=true", json!({})).await;
+        let (status, answer) = self
+            .http(
+                1,
+                "es",
+                9200,
+                "POST",
+                "/_snapshot/camunda_backup/failback-1/_restore?wait_for_completion=true",
+                json!({}),
+            )
+            .await;
         assert_eq!((status, &answer["snapshot"]["shards"]["failed"]), (200, &json!(0)), "{answer}");
     }
 
@@ -315,13 +341,24 @@ impl Regions {
         self.replace(1).await;
         self.lift_fence();
         self.install(1);
-        self.until("the new store runs", |world| world.stores.nodes.values().any(|node| node.namespace == NAMESPACES[1])).await;
+        self.until("the new store runs", |world| {
+            world.stores.nodes.values().any(|node| node.namespace == NAMESPACES[1])
+        })
+        .await;
         self.admit(0, &[1, 3]);
-        self.until("the new brokers run", |world| world.zeebe.brokers.values().filter(|broker| broker.id % 2 == 1).count() == 2).await;
+        self.until("the new brokers run", |world| {
+            world.zeebe.brokers.values().filter(|broker| broker.id % 2 == 1).count() == 2
+        })
+        .await;
     }
 
     pub async fn enable(&self) {
-        self.change(0, "/actuator/exporters/elasticsearchregion1/enable", json!({"initializeFrom": "elasticsearchregion0"})).await;
+        self.change(
+            0,
+            "/actuator/exporters/elasticsearchregion1/enable",
+            json!({"initializeFrom": "elasticsearchregion0"}),
+        )
+        .await;
     }
 
     pub async fn add_brokers(&self) {
@@ -336,11 +373,15 @@ pub async fn drain() {
 }
 
 pub fn all_ready(world: &World) -> bool {
-    led(world, 3) && world.zeebe.brokers.keys().all(|pod| world.zeebe.is_ready(pod)) && world.zeebe.gateways.keys().all(|pod| world.zeebe.is_ready(pod))
+    led(world, 3)
+        && world.zeebe.brokers.keys().all(|pod| world.zeebe.is_ready(pod))
+        && world.zeebe.gateways.keys().all(|pod| world.zeebe.is_ready(pod))
 }
 
 pub fn led(world: &World, partitions: u32) -> bool {
-    (1..=partitions).all(|partition| world.zeebe.brokers.values().any(|b| b.roles.get(&partition).is_some_and(|role| role.leader.is_some())))
+    (1..=partitions).all(|partition| {
+        world.zeebe.brokers.values().any(|b| b.roles.get(&partition).is_some_and(|role| role.leader.is_some()))
+    })
 }
 
 fn provision(sandbox: &Sandbox, region: usize) -> String {

@@ -14,7 +14,8 @@ pub fn tick(store: &mut Store) {
         let owners = items(object, "/metadata/ownerReferences");
         !owners.is_empty() && owners.iter().all(|owner| owner["uid"].as_str().is_none_or(|uid| !alive.contains(uid)))
     };
-    let doomed: Vec<Key> = store.objects.iter().filter(|(_, o)| !deleting(o) && orphaned(o)).map(|(at, _)| at.clone()).collect();
+    let doomed: Vec<Key> =
+        store.objects.iter().filter(|(_, o)| !deleting(o) && orphaned(o)).map(|(at, _)| at.clone()).collect();
     for at in doomed {
         delete(store, &at);
     }
@@ -25,8 +26,12 @@ pub fn tick(store: &mut Store) {
         .map(|(at, o)| (at.clone(), uid(o).to_owned()))
         .collect();
     for (at, owner) in foreground {
-        let dependents: Vec<(Key, bool)> =
-            store.objects.iter().filter(|(_, o)| owned_by(o, &owner)).map(|(at, o)| (at.clone(), deleting(o))).collect();
+        let dependents: Vec<(Key, bool)> = store
+            .objects
+            .iter()
+            .filter(|(_, o)| owned_by(o, &owner))
+            .map(|(at, o)| (at.clone(), deleting(o)))
+            .collect();
         if dependents.is_empty()
             && let Some(kind) = KINDS.get(at.kind)
         {

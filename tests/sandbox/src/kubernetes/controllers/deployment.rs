@@ -33,7 +33,9 @@ fn count(object: &Value, pointer: &str) -> i64 {
 
 /// A number or a percentage of `total`.
 fn share(value: &Value, total: i64, up: bool) -> i64 {
-    let Some(percent) = value.as_str().and_then(|text| text.strip_suffix('%')).and_then(|text| text.parse::<i64>().ok()) else {
+    let Some(percent) =
+        value.as_str().and_then(|text| text.strip_suffix('%')).and_then(|text| text.parse::<i64>().ok())
+    else {
         return value.as_i64().unwrap_or(0);
     };
     if up { (total * percent + 99) / 100 } else { total * percent / 100 }
@@ -117,9 +119,13 @@ fn status(store: &mut Store, deployment: &Value) {
     let hash = stamp::hash(&deployment["spec"]["template"]);
     let all = sets(store, deployment);
     let sum = |pointer: &str| all.iter().map(|set| count(set, pointer)).sum::<i64>();
-    let updated: i64 =
-        all.iter().filter(|set| set["metadata"]["labels"]["pod-template-hash"] == hash.as_str()).map(|set| count(set, "/status/replicas")).sum();
-    let (total, ready, wanted) = (sum("/status/replicas"), sum("/status/readyReplicas"), count(deployment, "/spec/replicas"));
+    let updated: i64 = all
+        .iter()
+        .filter(|set| set["metadata"]["labels"]["pod-template-hash"] == hash.as_str())
+        .map(|set| count(set, "/status/replicas"))
+        .sum();
+    let (total, ready, wanted) =
+        (sum("/status/replicas"), sum("/status/readyReplicas"), count(deployment, "/spec/replicas"));
     let (_, unavailable) = limits(deployment);
     let available = ready >= wanted - unavailable;
     let complete = updated == wanted && total == wanted && ready == wanted;
@@ -142,14 +148,38 @@ fn status(store: &mut Store, deployment: &Value) {
         status["conditions"] = conditions;
         object["status"] = status;
         if available {
-            set_condition(object, "Available", true, "MinimumReplicasAvailable", "Deployment has minimum availability.");
+            set_condition(
+                object,
+                "Available",
+                true,
+                "MinimumReplicasAvailable",
+                "Deployment has minimum availability.",
+            );
         } else {
-            set_condition(object, "Available", false, "MinimumReplicasUnavailable", "Deployment does not have minimum availability.");
+            set_condition(
+                object,
+                "Available",
+                false,
+                "MinimumReplicasUnavailable",
+                "Deployment does not have minimum availability.",
+            );
         }
         if complete {
-            set_condition(object, "Progressing", true, "NewReplicaSetAvailable", &format!("ReplicaSet {set_name:?} has successfully progressed."));
+            set_condition(
+                object,
+                "Progressing",
+                true,
+                "NewReplicaSetAvailable",
+                &format!("ReplicaSet {set_name:?} has successfully progressed."),
+            );
         } else {
-            set_condition(object, "Progressing", true, "ReplicaSetUpdated", &format!("ReplicaSet {set_name:?} is progressing."));
+            set_condition(
+                object,
+                "Progressing",
+                true,
+                "ReplicaSetUpdated",
+                &format!("ReplicaSet {set_name:?} is progressing."),
+            );
         }
     });
 }

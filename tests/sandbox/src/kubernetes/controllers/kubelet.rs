@@ -45,7 +45,9 @@ fn schedule(store: &mut Store, pod: &Pod, now: Instant) {
         let why = match found {
             None => format!("persistentvolumeclaim {claim:?} not found"),
             Some(found) if views::deleting(&found) => format!("persistentvolumeclaim {claim:?} is being deleted"),
-            Some(found) if text(&found, "/status/phase") != "Bound" => "pod has unbound immediate PersistentVolumeClaims".to_owned(),
+            Some(found) if text(&found, "/status/phase") != "Bound" => {
+                "pod has unbound immediate PersistentVolumeClaims".to_owned()
+            }
             Some(_) => continue,
         };
         let nodes = store.list("Node", None).len();
@@ -61,12 +63,20 @@ fn schedule(store: &mut Store, pod: &Pod, now: Instant) {
     }
     let pods = store.pods();
     let selector = pod.object()["spec"]["nodeSelector"].as_object().cloned().unwrap_or_default();
-    let fits = |node: &Value| node["spec"]["unschedulable"] != true && selector.iter().all(|(k, v)| views::label(node, k) == v.as_str());
+    let fits = |node: &Value| {
+        node["spec"]["unschedulable"] != true && selector.iter().all(|(k, v)| views::label(node, k) == v.as_str())
+    };
     let load = |node: &str| pods.iter().filter(|p| p.node() == Some(node)).count();
     let nodes = store.list("Node", None);
-    let Some(node) = nodes.iter().filter(|node| fits(node)).min_by_key(|node| load(name(node))).map(|node| name(node).to_owned()) else { return };
+    let Some(node) =
+        nodes.iter().filter(|node| fits(node)).min_by_key(|node| load(name(node))).map(|node| name(node).to_owned())
+    else {
+        return;
+    };
     store.edit("Pod", pod.namespace(), pod.name(), "kube-scheduler", |object| object["spec"]["nodeName"] = json!(node));
-    store.edit_status("Pod", pod.namespace(), pod.name(), "kube-scheduler", |object| set_condition(object, "PodScheduled", true, "", ""));
+    store.edit_status("Pod", pod.namespace(), pod.name(), "kube-scheduler", |object| {
+        set_condition(object, "PodScheduled", true, "", "")
+    });
 }
 
 /// ConfigMaps and Secrets that must exist before a container can be made.
@@ -74,7 +84,8 @@ fn missing(store: &Store, pod: &Pod) -> Option<String> {
     let ns = pod.namespace();
     let absent = |kind: &str, source: &Value| {
         let own = source["name"].as_str().or_else(|| source["secretName"].as_str()).unwrap_or("");
-        (!own.is_empty() && source["optional"] != true && store.get(kind, ns, own).is_none()).then(|| format!("{} {own:?} not found", kind.to_lowercase()))
+        (!own.is_empty() && source["optional"] != true && store.get(kind, ns, own).is_none())
+            .then(|| format!("{} {own:?} not found", kind.to_lowercase()))
     };
     for volume in items(pod.object(), "/spec/volumes") {
         if let Some(why) = absent("ConfigMap", &volume["configMap"]).or_else(|| absent("Secret", &volume["secret"])) {
@@ -84,13 +95,17 @@ fn missing(store: &Store, pod: &Pod) -> Option<String> {
     for list in ["/spec/initContainers", "/spec/containers"] {
         for container in items(pod.object(), list) {
             for source in items(container, "/envFrom") {
-                if let Some(why) = absent("ConfigMap", &source["configMapRef"]).or_else(|| absent("Secret", &source["secretRef"])) {
+                if let Some(why) =
+                    absent("ConfigMap", &source["configMapRef"]).or_else(|| absent("Secret", &source["secretRef"]))
+                {
                     return Some(why);
                 }
             }
             for entry in items(container, "/env") {
                 let from = &entry["valueFrom"];
-                if let Some(why) = absent("ConfigMap", &from["configMapKeyRef"]).or_else(|| absent("Secret", &from["secretKeyRef"])) {
+                if let Some(why) =
+                    absent("ConfigMap", &from["configMapKeyRef"]).or_else(|| absent("Secret", &from["secretKeyRef"]))
+                {
                     return Some(why);
                 }
             }
@@ -127,8 +142,17 @@ fn start(store: &mut Store, pod: &Pod, now: Instant) {
     if !store.due(&format!("start {}", pod.uid()), delay, now) {
         return;
     }
-    let host_ip = items(&host, "/status/addresses").iter().find(|a| a["type"] == "InternalIP").and_then(|a| a["address"].as_str()).unwrap_or("").to_owned();
-    let ip = if pod.object()["spec"]["hostNetwork"] == true { host_ip.clone() } else { address(store, text(&host, "/spec/podCIDR")) };
+    let host_ip = items(&host, "/status/addresses")
+        .iter()
+        .find(|a| a["type"] == "InternalIP")
+        .and_then(|a| a["address"].as_str())
+        .unwrap_or("")
+        .to_owned();
+    let ip = if pod.object()["spec"]["hostNetwork"] == true {
+        host_ip.clone()
+    } else {
+        address(store, text(&host, "/spec/podCIDR"))
+    };
     let init = !pod.init_containers().is_empty();
     let init_statuses = statuses(pod, "initContainers", "PodInitializing", true);
     let waiting = statuses(pod, "containers", if init { "PodInitializing" } else { "ContainerCreating" }, false);
@@ -145,7 +169,13 @@ fn start(store: &mut Store, pod: &Pod, now: Instant) {
         status["containerStatuses"] = waiting;
         set_condition(object, "PodReadyToStartContainers", true, "", "");
         let message = "containers with incomplete status";
-        set_condition(object, "Initialized", !init, if init { "ContainersNotInitialized" } else { "" }, if init { message } else { "" });
+        set_condition(
+            object,
+            "Initialized",
+            !init,
+            if init { "ContainersNotInitialized" } else { "" },
+            if init { message } else { "" },
+        );
         set_condition(object, "ContainersReady", false, "ContainersNotReady", "containers with unready status");
         set_condition(object, "Ready", false, "ContainersNotReady", "containers with unready status");
     });

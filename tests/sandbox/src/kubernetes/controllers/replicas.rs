@@ -11,7 +11,11 @@ const MANAGER: &str = "kube-controller-manager";
 /// The pods that an object controls.
 pub fn owned(store: &Store, owner: &Value) -> Vec<Pod> {
     let owner_uid = uid(owner);
-    store.pods().into_iter().filter(|pod| crate::kubernetes::views::controller(pod.object()).is_some_and(|(_, _, uid)| uid == owner_uid)).collect()
+    store
+        .pods()
+        .into_iter()
+        .filter(|pod| crate::kubernetes::views::controller(pod.object()).is_some_and(|(_, _, uid)| uid == owner_uid))
+        .collect()
 }
 
 /// A pod from the owner's template.
@@ -38,7 +42,10 @@ pub fn tick(store: &mut Store) {
         if !deleting(&set) {
             scale(store, &set);
         }
-        let pods: Vec<Pod> = owned(store, &set).into_iter().filter(|pod| !matches!(pod.phase(), "Failed" | "Succeeded") && !pod.deleting()).collect();
+        let pods: Vec<Pod> = owned(store, &set)
+            .into_iter()
+            .filter(|pod| !matches!(pod.phase(), "Failed" | "Succeeded") && !pod.deleting())
+            .collect();
         let ready = pods.iter().filter(|pod| healthy(pod)).count();
         let labelled = pods.len();
         store.edit_status("ReplicaSet", &ns, &own, MANAGER, |set| {
@@ -58,7 +65,10 @@ pub fn tick(store: &mut Store) {
 fn scale(store: &mut Store, set: &Value) {
     let ns = namespace(set).to_owned();
     let wanted = usize::try_from(number(set, "/spec/replicas").unwrap_or(1)).unwrap_or(0);
-    let mut pods: Vec<Pod> = owned(store, set).into_iter().filter(|pod| !pod.deleting() && !matches!(pod.phase(), "Failed" | "Succeeded")).collect();
+    let mut pods: Vec<Pod> = owned(store, set)
+        .into_iter()
+        .filter(|pod| !pod.deleting() && !matches!(pod.phase(), "Failed" | "Succeeded"))
+        .collect();
     for _ in pods.len()..wanted {
         let mut pod = from_template(set);
         pod["metadata"]["generateName"] = json!(format!("{}-", name(set)));

@@ -35,12 +35,17 @@ fn balance(store: &mut Store, service: &Value, now: Instant) {
     if wants && !has {
         store.edit("Service", &ns, &own, "cloud-controller-manager", |service| add_finalizer(service, FINALIZER));
     }
-    if wants && text(service, "/status/loadBalancer/ingress/0/ip").is_empty() && store.due(&format!("balance {}", uid(service)), delay, now) {
+    if wants
+        && text(service, "/status/loadBalancer/ingress/0/ip").is_empty()
+        && store.due(&format!("balance {}", uid(service)), delay, now)
+    {
         let ip = free_address(store, service);
         store.set_load_balancer_address(&ns, &own, &ip);
     }
     if !wants && has && store.due(&format!("unbalance {}", uid(service)), delay, now) {
-        store.edit_status("Service", &ns, &own, "cloud-controller-manager", |service| service["status"]["loadBalancer"] = json!({}));
+        store.edit_status("Service", &ns, &own, "cloud-controller-manager", |service| {
+            service["status"]["loadBalancer"] = json!({})
+        });
         store.drop_finalizer("Service", &ns, &own, FINALIZER);
     }
 }
@@ -52,7 +57,9 @@ fn free_address(store: &Store, service: &Value) -> String {
         return wish.to_owned();
     }
     let annotations = &service["metadata"]["annotations"];
-    let internal = ["networking.gke.io/load-balancer-type", "cloud.google.com/load-balancer-type"].iter().any(|key| annotations[*key] == "Internal");
+    let internal = ["networking.gke.io/load-balancer-type", "cloud.google.com/load-balancer-type"]
+        .iter()
+        .any(|key| annotations[*key] == "Internal");
     let range = if internal { store.settings.node_cidr.clone() } else { "34.90.0.0/16".to_owned() };
     let used: Vec<String> = store.load_balancers().into_iter().map(|(_, _, ip)| ip).collect();
     (200..250).filter_map(|n| nth_address(&range, n)).find(|ip| !used.contains(ip)).unwrap_or_default()
@@ -67,7 +74,11 @@ fn endpoints(store: &mut Store, service: &Value) {
     let ports: Vec<Value> = items(service, "/spec/ports")
         .iter()
         .map(|port| {
-            let number = if port["targetPort"].is_number() { port["targetPort"].clone() } else { named_port(&pods, text(port, "/targetPort")).unwrap_or(port["port"].clone()) };
+            let number = if port["targetPort"].is_number() {
+                port["targetPort"].clone()
+            } else {
+                named_port(&pods, text(port, "/targetPort")).unwrap_or(port["port"].clone())
+            };
             let mut out = json!({"port": number, "protocol": port["protocol"]});
             if let Some(name) = port.get("name") {
                 out["name"] = name.clone();

@@ -27,7 +27,11 @@ fn record(store: &mut Store, set: &Value, revision: &str) {
     if store.get("ControllerRevision", namespace(set), revision).is_some() {
         return;
     }
-    let known = store.list("ControllerRevision", Some(namespace(set))).iter().filter(|r| crate::kubernetes::lifecycle::owned_by(r, crate::kubernetes::views::uid(set))).count();
+    let known = store
+        .list("ControllerRevision", Some(namespace(set)))
+        .iter()
+        .filter(|r| crate::kubernetes::lifecycle::owned_by(r, crate::kubernetes::views::uid(set)))
+        .count();
     let object = json!({"apiVersion": "apps/v1", "kind": "ControllerRevision",
         "metadata": {"name": revision, "namespace": namespace(set), "labels": set["spec"]["template"]["metadata"]["labels"], "ownerReferences": [owner_reference(set)]},
         "data": {"spec": {"template": set["spec"]["template"]}}, "revision": known + 1});

@@ -31,7 +31,10 @@ pub fn tick(store: &mut Store, now: Instant) {
 /// Whether some pod mounts a claim.
 fn used(store: &Store, ns: &str, claim: &str) -> bool {
     store.pods().iter().any(|pod| {
-        pod.namespace() == ns && items(pod.object(), "/spec/volumes").iter().any(|volume| volume["persistentVolumeClaim"]["claimName"] == claim)
+        pod.namespace() == ns
+            && items(pod.object(), "/spec/volumes")
+                .iter()
+                .any(|volume| volume["persistentVolumeClaim"]["claimName"] == claim)
     })
 }
 
@@ -62,8 +65,11 @@ fn provision(store: &mut Store, claim: &Value, now: Instant) {
     if store.create("csi-provisioner", object).is_err() {
         return;
     }
-    store.edit_status("PersistentVolume", "", &volume, "kube-controller-manager", |pv| pv["status"] = json!({"phase": "Bound"}));
-    let disk = Disk { name: volume.clone(), zone, size: size.clone(), namespace: ns.clone(), claim: own.clone(), claim_uid };
+    store.edit_status("PersistentVolume", "", &volume, "kube-controller-manager", |pv| {
+        pv["status"] = json!({"phase": "Bound"})
+    });
+    let disk =
+        Disk { name: volume.clone(), zone, size: size.clone(), namespace: ns.clone(), claim: own.clone(), claim_uid };
     store.disks.insert(volume.clone(), disk);
     store.edit("PersistentVolumeClaim", &ns, &own, "kube-controller-manager", |claim| {
         claim["spec"]["volumeName"] = json!(volume);
@@ -71,7 +77,8 @@ fn provision(store: &mut Store, claim: &Value, now: Instant) {
         claim["metadata"]["annotations"]["volume.kubernetes.io/storage-provisioner"] = json!(PROVISIONER);
     });
     store.edit_status("PersistentVolumeClaim", &ns, &own, "kube-controller-manager", |claim| {
-        claim["status"] = json!({"phase": "Bound", "accessModes": claim["spec"]["accessModes"], "capacity": {"storage": size}});
+        claim["status"] =
+            json!({"phase": "Bound", "accessModes": claim["spec"]["accessModes"], "capacity": {"storage": size}});
     });
 }
 
@@ -80,7 +87,9 @@ fn reclaim(store: &mut Store, volume: &Value, now: Instant) {
     let own = name(volume).to_owned();
     let claim = &volume["spec"]["claimRef"];
     let wanted = claim["uid"].as_str().unwrap_or("");
-    let alive = store.get("PersistentVolumeClaim", text(claim, "/namespace"), text(claim, "/name")).is_some_and(|found| uid(&found) == wanted);
+    let alive = store
+        .get("PersistentVolumeClaim", text(claim, "/namespace"), text(claim, "/name"))
+        .is_some_and(|found| uid(&found) == wanted);
     if wanted.is_empty() || (alive && !deleting(volume)) {
         return;
     }
@@ -89,7 +98,9 @@ fn reclaim(store: &mut Store, volume: &Value, now: Instant) {
         return;
     }
     if text(volume, "/status/phase") == "Bound" {
-        store.edit_status("PersistentVolume", "", &own, "kube-controller-manager", |pv| pv["status"]["phase"] = json!("Released"));
+        store.edit_status("PersistentVolume", "", &own, "kube-controller-manager", |pv| {
+            pv["status"]["phase"] = json!("Released")
+        });
     }
     let delete = volume["spec"]["persistentVolumeReclaimPolicy"] == "Delete";
     if !delete && !deleting(volume) {

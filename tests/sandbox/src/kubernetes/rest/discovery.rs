@@ -10,8 +10,12 @@ pub fn answer(store: &Store, path: &str) -> Option<Value> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match parts.as_slice() {
         ["version"] => Some(version(&store.settings.version)),
-        ["api"] => Some(json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}]})),
-        ["apis"] => Some(json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups().into_iter().map(group).collect::<Vec<_>>()})),
+        ["api"] => Some(
+            json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": "127.0.0.1"}]}),
+        ),
+        ["apis"] => Some(
+            json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups().into_iter().map(group).collect::<Vec<_>>()}),
+        ),
         ["api", "v1"] => Some(resources("", "v1")),
         ["apis", name] if groups().contains(name) => {
             let mut document = group(name);
@@ -100,5 +104,9 @@ fn openapi(parts: &[&str]) -> Option<Value> {
 
 fn path(kind: &Kind) -> String {
     let root = if kind.group.is_empty() { "/api/v1".to_owned() } else { format!("/apis/{}/v1", kind.group) };
-    if kind.namespaced { format!("{root}/namespaces/{{namespace}}/{}/{{name}}", kind.plural) } else { format!("{root}/{}/{{name}}", kind.plural) }
+    if kind.namespaced {
+        format!("{root}/namespaces/{{namespace}}/{}/{{name}}", kind.plural)
+    } else {
+        format!("{root}/{}/{{name}}", kind.plural)
+    }
 }

@@ -19,28 +19,41 @@ use crate::kubernetes::host::Host;
 
 const PROTOCOLS: [&str; 2] = ["v4.channel.k8s.io", "v5.channel.k8s.io"];
 
-pub fn answer<H: Host>(host: &H, target: &Target, query: &Query, request: &mut Request<Incoming>) -> Result<Response<Body>, ApiError> {
+pub fn answer<H: Host>(
+    host: &H,
+    target: &Target,
+    query: &Query,
+    request: &mut Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
     let namespace = target.namespace.clone().unwrap_or_default();
     let name = target.name.clone().unwrap_or_default();
-    let pod = host.with_store(|store| store.pod(&namespace, &name)).flatten().ok_or_else(|| ApiError::not_found(target.kind, &name))?;
+    let pod = host
+        .with_store(|store| store.pod(&namespace, &name))
+        .flatten()
+        .ok_or_else(|| ApiError::not_found(target.kind, &name))?;
     if pod.node().is_none() {
         return Err(ApiError::bad_request(format!("pod {name} does not have a host assigned")));
     }
     let headers = request.headers();
-    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+    let text =
+        |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
     let key = text(header::SEC_WEBSOCKET_KEY);
     if !text(header::UPGRADE).eq_ignore_ascii_case("websocket") || key.is_empty() {
-        let message = "unable to upgrade: this server forwards ports over WebSocket (v4.channel.k8s.io) only, not over SPDY";
+        let message =
+            "unable to upgrade: this server forwards ports over WebSocket (v4.channel.k8s.io) only, not over SPDY";
         return Err(ApiError::bad_request(message));
     }
     let offered = text(header::SEC_WEBSOCKET_PROTOCOL);
     let protocol = PROTOCOLS.into_iter().find(|known| offered.split(',').any(|o| o.trim() == *known));
     let Some(protocol) = protocol else {
-        let message = format!("unable to upgrade: only v4.channel.k8s.io and v5.channel.k8s.io are understood here, not {offered:?} (kubectl forwards over SPDY)");
+        let message = format!(
+            "unable to upgrade: only v4.channel.k8s.io and v5.channel.k8s.io are understood here, not {offered:?} (kubectl forwards over SPDY)"
+        );
         return Err(ApiError::new(403, "Forbidden", message));
     };
 
-    let ports: Vec<u16> = query.all("ports").flat_map(|list| list.split(',')).filter_map(|port| port.trim().parse().ok()).collect();
+    let ports: Vec<u16> =
+        query.all("ports").flat_map(|list| list.split(',')).filter_map(|port| port.trim().parse().ok()).collect();
     if ports.is_empty() {
         return Err(ApiError::bad_request("query parameter \"port\" is required"));
     }

@@ -53,7 +53,8 @@ fn unescape(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = || std::str::from_utf8(bytes.get(at + 1..at + 3)?).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let hex =
+            || std::str::from_utf8(bytes.get(at + 1..at + 3)?).ok().and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match (bytes[at], hex()) {
             (b'%', Some(byte)) => {
                 out.push(byte);
@@ -103,7 +104,12 @@ impl Target {
         if kind.namespaced != namespace.is_some() && (name.is_some() || !kind.namespaced) {
             return None;
         }
-        Some(Target { kind, namespace, name: name.map(ToString::to_string), subresource: subresource.map(ToString::to_string) })
+        Some(Target {
+            kind,
+            namespace,
+            name: name.map(ToString::to_string),
+            subresource: subresource.map(ToString::to_string),
+        })
     }
 }
 
@@ -166,7 +172,10 @@ fn injected(status: u16) -> ApiError {
 }
 
 fn authorised<H: Host>(host: &H, headers: &HeaderMap) -> bool {
-    let token = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Bearer "));
+    let token = headers
+        .get(http::header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "));
     token.is_some_and(|token| host.authorised(token.trim()))
 }
 
@@ -273,7 +282,11 @@ impl Call {
         let wanted = self.query.get("container");
         let container = match (wanted, all.as_slice()) {
             ("", [only]) => (*only).to_owned(),
-            ("", _) => return Err(ApiError::bad_request(format!("a container name must be specified for pod {name}, choose one of: {all:?}"))),
+            ("", _) => {
+                return Err(ApiError::bad_request(format!(
+                    "a container name must be specified for pod {name}, choose one of: {all:?}"
+                )));
+            }
             (wanted, _) if pod.container(wanted).is_none() => {
                 return Err(ApiError::bad_request(format!("container {wanted} is not valid for pod {name}")));
             }
@@ -293,7 +306,8 @@ impl Call {
 
     /// Manager, dry run, strictness and subresource of a write.
     pub fn options(&self) -> WriteOptions {
-        let agent = self.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("unknown");
+        let agent =
+            self.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("unknown");
         let manager = self.query.get("fieldManager");
         let applies = self.content_type().starts_with("application/apply-patch");
         let manager = if manager.is_empty() && !applies { agent.split('/').next().unwrap_or(agent) } else { manager };
@@ -345,14 +359,16 @@ impl Call {
             resource_version: text("/preconditions/resourceVersion"),
             propagation: text("/propagationPolicy").or_else(|| query("propagationPolicy")),
             grace_seconds: grace,
-            dry_run: self.query.all("dryRun").any(|v| v == "All") || views::items(&value, "/dryRun").iter().any(|v| v == "All"),
+            dry_run: self.query.all("dryRun").any(|v| v == "All")
+                || views::items(&value, "/dryRun").iter().any(|v| v == "All"),
         })
     }
 }
 
 /// JSON only: this server's clients send nothing else, apply included.
 fn parse(body: &[u8]) -> Result<Value, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::bad_request(format!("error decoding the body as JSON: {error}")))
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request(format!("error decoding the body as JSON: {error}")))
 }
 
 fn success(kind: &Kind, name: &str, uid: &str) -> Value {
@@ -378,13 +394,18 @@ mod tests {
             ("/api/v1/namespaces/a/pods", Some(("Pod", Some("a"), None, None))),
             ("/api/v1/pods", Some(("Pod", None, None, None))),
             ("/api/v1/namespaces/a/pods/p/log", Some(("Pod", Some("a"), Some("p"), Some("log")))),
-            ("/apis/apps/v1/namespaces/a/statefulsets/s/scale", Some(("StatefulSet", Some("a"), Some("s"), Some("scale")))),
+            (
+                "/apis/apps/v1/namespaces/a/statefulsets/s/scale",
+                Some(("StatefulSet", Some("a"), Some("s"), Some("scale"))),
+            ),
             ("/apis/storage.k8s.io/v1/storageclasses/x", Some(("StorageClass", None, Some("x"), None))),
             ("/apis/apps/v1beta1/deployments", None),
             ("/api/v1/pods/p", None),
         ] {
             let seen = Target::parse(path);
-            let seen = seen.as_ref().map(|t| (t.kind.kind, t.namespace.as_deref(), t.name.as_deref(), t.subresource.as_deref()));
+            let seen = seen
+                .as_ref()
+                .map(|t| (t.kind.kind, t.namespace.as_deref(), t.name.as_deref(), t.subresource.as_deref()));
             assert_eq!(seen, expected, "{path}");
         }
         assert_eq!(Query::parse("a=x%3Dy%2Cz+1&b").get("a"), "x=y,z 1");

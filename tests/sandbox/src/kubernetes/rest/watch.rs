@@ -40,7 +40,9 @@ pub fn answer<H: Host>(host: &H, target: &Target, query: &Query) -> Result<Respo
     let version = query.get("resourceVersion");
     let initial = version.is_empty() || version == "0" || query.is("sendInitialEvents");
     if !initial {
-        watch.from = version.parse().map_err(|_| ApiError::bad_request(format!("Invalid value: {version:?}: strconv.ParseUint")))?;
+        watch.from = version
+            .parse()
+            .map_err(|_| ApiError::bad_request(format!("Invalid value: {version:?}: strconv.ParseUint")))?;
     }
     let (lines, wake) = host
         .with_store(|store| {
@@ -76,7 +78,13 @@ pub fn answer<H: Host>(host: &H, target: &Target, query: &Query) -> Result<Respo
     Ok(response)
 }
 
-async fn follow<H: Host>(host: H, mut watch: Watch, lines: Vec<String>, mut wake: tokio::sync::watch::Receiver<u64>, sender: mpsc::Sender<String>) {
+async fn follow<H: Host>(
+    host: H,
+    mut watch: Watch,
+    lines: Vec<String>,
+    mut wake: tokio::sync::watch::Receiver<u64>,
+    sender: mpsc::Sender<String>,
+) {
     for line in lines {
         if sender.send(line).await.is_err() {
             return;

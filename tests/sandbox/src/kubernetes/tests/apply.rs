@@ -8,7 +8,10 @@ use crate::kubernetes::kinds::Kind;
 use crate::kubernetes::write::{Patch, WriteOptions};
 
 fn owners(object: &serde_json::Value) -> Vec<(String, &'static str, Vec<String>)> {
-    fields::entries(object).iter().map(|e| (e.manager.clone(), e.operation, e.fields.iter().map(|path| fields::display(path)).collect())).collect()
+    fields::entries(object)
+        .iter()
+        .map(|e| (e.manager.clone(), e.operation, e.fields.iter().map(|path| fields::display(path)).collect()))
+        .collect()
 }
 
 #[test]
@@ -21,8 +24,16 @@ fn create_owns_only_what_was_applied() {
     assert_eq!(entries.len(), 1);
     let (manager, operation, paths) = &entries[0];
     assert_eq!((manager.as_str(), *operation), ("m", "Apply"));
-    assert!(paths.contains(&".spec.template.spec.containers[name=\"c\"].env[name=\"A\"].value".to_owned()), "{paths:?}");
-    assert!(paths.contains(&".spec.template.spec.containers[name=\"c\"].ports[containerPort=80,protocol=\"TCP\"]".to_owned()), "{paths:?}");
+    assert!(
+        paths.contains(&".spec.template.spec.containers[name=\"c\"].env[name=\"A\"].value".to_owned()),
+        "{paths:?}"
+    );
+    assert!(
+        paths.contains(
+            &".spec.template.spec.containers[name=\"c\"].ports[containerPort=80,protocol=\"TCP\"]".to_owned()
+        ),
+        "{paths:?}"
+    );
     assert!(paths.contains(&".spec.volumeClaimTemplates".to_owned()));
     assert!(!paths.iter().any(|path| path.contains("updateStrategy") || path.contains("restartPolicy")));
 }
@@ -59,14 +70,23 @@ fn conflicts_name_manager_and_field() {
     let error = apply(&mut store, "two", false, config_map(json!({"k": "w"}))).unwrap_err();
     assert_eq!((error.code, error.reason), (409, "Conflict"));
     assert_eq!(error.message, "Apply failed with 1 conflict: conflict with \"one\": .data.k");
-    assert_eq!(error.details["causes"][0], json!({"reason": "FieldManagerConflict", "message": "conflict with \"one\"", "field": ".data.k"}));
+    assert_eq!(
+        error.details["causes"][0],
+        json!({"reason": "FieldManagerConflict", "message": "conflict with \"one\"", "field": ".data.k"})
+    );
     let error = apply(&mut store, "two", false, config_map(json!({"k": "w", "x": "2"}))).unwrap_err();
     assert_eq!(error.message, "Apply failed with 2 conflicts: conflicts with \"one\":\n- .data.k\n- .data.x");
 
     let object = apply(&mut store, "two", true, config_map(json!({"k": "w"}))).unwrap();
     assert_eq!(object["data"], json!({"k": "w", "x": "1"}));
     let all = owners(&object);
-    assert_eq!(all, vec![("one".to_owned(), "Apply", vec![".data.x".to_owned()]), ("two".to_owned(), "Apply", vec![".data.k".to_owned()])]);
+    assert_eq!(
+        all,
+        vec![
+            ("one".to_owned(), "Apply", vec![".data.x".to_owned()]),
+            ("two".to_owned(), "Apply", vec![".data.k".to_owned()])
+        ]
+    );
 }
 
 #[test]
@@ -74,9 +94,15 @@ fn an_update_takes_ownership_and_conflicts_with_time() {
     let mut store = store();
     apply(&mut store, "one", false, stateful_set(2, "x:1")).unwrap();
     let kind = Kind::named("StatefulSet").unwrap();
-    store.patch(kind, "a", "s", Patch::Merge(json!({"spec": {"replicas": 3}})), &WriteOptions::manager("kubectl")).unwrap();
+    store
+        .patch(kind, "a", "s", Patch::Merge(json!({"spec": {"replicas": 3}})), &WriteOptions::manager("kubectl"))
+        .unwrap();
     let error = apply(&mut store, "one", false, stateful_set(2, "x:1")).unwrap_err();
-    assert!(error.message.starts_with("Apply failed with 1 conflict: conflict with \"kubectl\" using apps/v1 at 2"), "{}", error.message);
+    assert!(
+        error.message.starts_with("Apply failed with 1 conflict: conflict with \"kubectl\" using apps/v1 at 2"),
+        "{}",
+        error.message
+    );
     assert!(error.message.ends_with(": .spec.replicas"));
 }
 
@@ -119,16 +145,21 @@ fn nothing_new_writes_nothing() {
     let mut options = WriteOptions::manager("one");
     options.dry_run = true;
     let kind = Kind::named("StatefulSet").unwrap();
-    let dry = store.patch(kind, "a", "s", Patch::Apply { config: stateful_set(1, "x:9"), force: false }, &options).unwrap();
+    let dry =
+        store.patch(kind, "a", "s", Patch::Apply { config: stateful_set(1, "x:9"), force: false }, &options).unwrap();
     assert_eq!(dry["spec"]["template"]["spec"]["containers"][0]["image"], "x:9");
-    assert_eq!(store.get("StatefulSet", "a", "s").unwrap()["metadata"]["resourceVersion"], first["metadata"]["resourceVersion"]);
+    assert_eq!(
+        store.get("StatefulSet", "a", "s").unwrap()["metadata"]["resourceVersion"],
+        first["metadata"]["resourceVersion"]
+    );
 }
 
 #[test]
 fn bad_applies_are_refused() {
     let mut store = store();
     let mut twice = stateful_set(1, "x:1");
-    twice["spec"]["template"]["spec"]["containers"][0]["env"] = json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]);
+    twice["spec"]["template"]["spec"]["containers"][0]["env"] =
+        json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]);
     let error = apply(&mut store, "one", false, twice).unwrap_err();
     assert_eq!(error.code, 500);
     assert!(error.message.contains("duplicate entries for key [name=\"A\"]"), "{}", error.message);

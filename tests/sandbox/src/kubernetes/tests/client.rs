@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, LogParams, Patch, PatchParams, PostParams, Preconditions, WatchEvent, WatchParams};
+use kube::api::{
+    Api, DeleteParams, DynamicObject, ListParams, LogParams, Patch, PatchParams, PostParams, Preconditions, WatchEvent,
+    WatchParams,
+};
 use kube::{Client, Config};
 use parking_lot::Mutex;
 use serde_json::json;
@@ -23,7 +26,11 @@ struct Server {
 
 fn start() -> Server {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let host = Alone { store: Arc::new(Mutex::new(store())), reach: Arc::new(Mutex::new(Reach::Answers)), fault: Arc::default() };
+    let host = Alone {
+        store: Arc::new(Mutex::new(store())),
+        reach: Arc::new(Mutex::new(Reach::Answers)),
+        fault: Arc::default(),
+    };
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     serve_host(host.clone(), listener, None);
@@ -64,7 +71,10 @@ async fn errors_have_their_codes() {
     let server = start();
     let maps: Api<ConfigMap> = Api::default_namespaced(server.client());
     let missing = status(maps.get("none").await.unwrap_err());
-    assert_eq!((missing.code, missing.reason.as_str(), missing.message.as_str()), (404, "NotFound", "configmaps \"none\" not found"));
+    assert_eq!(
+        (missing.code, missing.reason.as_str(), missing.message.as_str()),
+        (404, "NotFound", "configmaps \"none\" not found")
+    );
     let stranger: Api<ConfigMap> = Api::default_namespaced(server.client_with("bad"));
     assert_eq!(status(stranger.get("none").await.unwrap_err()).code, 401);
     *server.host.fault.lock() = Some(Fault::Error { status: 503 });
@@ -114,7 +124,10 @@ async fn discovery_and_dynamic_objects() {
     let object = typed.get("s").await.unwrap();
     assert_eq!(object.spec.unwrap().replicas, Some(2));
     assert!(object.metadata.managed_fields.unwrap().iter().any(|entry| entry.subresource.as_deref() == Some("scale")));
-    assert_eq!(Api::<Namespace>::all(server.client()).get("a").await.unwrap().status.unwrap().phase.as_deref(), Some("Active"));
+    assert_eq!(
+        Api::<Namespace>::all(server.client()).get("a").await.unwrap().status.unwrap().phase.as_deref(),
+        Some("Active")
+    );
 }
 
 #[tokio::test]
@@ -125,7 +138,8 @@ async fn watch_sees_changes_and_deletion() {
     let mut watch = Box::pin(maps.watch(&WatchParams::default().fields("metadata.name=m"), &version).await.unwrap());
     maps.create(&PostParams::default(), &serde_json::from_value(config_map(json!({"k": "1"}))).unwrap()).await.unwrap();
     maps.patch("m", &PatchParams::default(), &Patch::Merge(json!({"data": {"k": "2"}}))).await.unwrap();
-    let stale = DeleteParams::default().preconditions(Preconditions { uid: Some("x".to_owned()), resource_version: None });
+    let stale =
+        DeleteParams::default().preconditions(Preconditions { uid: Some("x".to_owned()), resource_version: None });
     assert!(status(maps.delete("m", &stale).await.unwrap_err()).is_conflict());
     maps.delete("m", &DeleteParams::default()).await.unwrap();
     let mut seen = Vec::new();

@@ -7,7 +7,12 @@ use crate::kubernetes::ContainerState;
 use crate::kubernetes::store::Store;
 
 fn images(store: &Store) -> Vec<String> {
-    store.pods().iter().filter(|pod| pod.namespace() == "a").map(|pod| format!("{} {}", pod.name(), pod.image("c"))).collect()
+    store
+        .pods()
+        .iter()
+        .filter(|pod| pod.namespace() == "a")
+        .map(|pod| format!("{} {}", pod.name(), pod.image("c")))
+        .collect()
 }
 
 #[test]
@@ -31,7 +36,10 @@ fn a_stateful_set_rolls_and_scales() {
     let claim = store.claim_uid("a", "data-s-2").unwrap();
     apply(&mut store, "m", false, stateful_set(3, "x:2")).unwrap();
     run(&mut store, 0.05);
-    assert!(store.pod("a", "s-2").unwrap().deleting() && !store.pod("a", "s-1").unwrap().deleting(), "highest first, one at a time");
+    assert!(
+        store.pod("a", "s-2").unwrap().deleting() && !store.pod("a", "s-1").unwrap().deleting(),
+        "highest first, one at a time"
+    );
     run(&mut store, 3.0);
     assert_eq!(images(&store), ["s-0 x:2", "s-1 x:2", "s-2 x:2"]);
     assert_eq!(store.claim_uid("a", "data-s-2").unwrap(), claim, "the disk stays");
@@ -95,7 +103,12 @@ fn dns_pods_come_back_and_balancers_get_addresses() {
     let mut store = store();
     run(&mut store, 1.0);
     let dns = |store: &Store| -> Vec<String> {
-        store.pods().iter().filter(|pod| pod.label("k8s-app") == Some("kube-dns") && pod.ready()).map(|pod| pod.name().to_owned()).collect()
+        store
+            .pods()
+            .iter()
+            .filter(|pod| pod.label("k8s-app") == Some("kube-dns") && pod.ready())
+            .map(|pod| pod.name().to_owned())
+            .collect()
     };
     let before = dns(&store);
     assert_eq!(before.len(), 2);

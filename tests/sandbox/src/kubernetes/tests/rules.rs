@@ -27,13 +27,22 @@ fn immutable_fields() {
     let class = |kind: &str| json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "c"}, "provisioner": "p", "parameters": {"type": kind}});
     apply(&mut store, "m", false, class("pd-ssd")).unwrap();
     let error = apply(&mut store, "m", false, class("pd-standard")).unwrap_err();
-    assert_eq!(error.message, "StorageClass.storage.k8s.io \"c\" is invalid: parameters: Forbidden: updates to parameters are forbidden.");
+    assert_eq!(
+        error.message,
+        "StorageClass.storage.k8s.io \"c\" is invalid: parameters: Forbidden: updates to parameters are forbidden."
+    );
 }
 
 #[test]
 fn names_and_bodies() {
     let mut store = store();
-    for (kind, name, ok) in [("ConfigMap", "a.b", true), ("ConfigMap", "A", false), ("Service", "a.b", false), ("Service", "1a", false), ("Namespace", "x.y", false)] {
+    for (kind, name, ok) in [
+        ("ConfigMap", "a.b", true),
+        ("ConfigMap", "A", false),
+        ("Service", "a.b", false),
+        ("Service", "1a", false),
+        ("Namespace", "x.y", false),
+    ] {
         let mut object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}});
         if kind != "Namespace" {
             object["metadata"]["namespace"] = json!("a");
@@ -45,7 +54,11 @@ fn names_and_bodies() {
         assert_eq!(result.is_ok(), ok, "{kind} {name} {result:?}");
     }
     assert_eq!(store.create("m", config_map(json!({"n": 1}))).unwrap_err().code, 400);
-    for (pointer, broken) in [("/spec", json!([])), ("/spec/template/spec/containers", json!({})), ("/spec/template/spec/containers/0/resources", json!("x"))] {
+    for (pointer, broken) in [
+        ("/spec", json!([])),
+        ("/spec/template/spec/containers", json!({})),
+        ("/spec/template/spec/containers/0/resources", json!("x")),
+    ] {
         let mut set = stateful_set(1, "x");
         *set.pointer_mut(pointer).unwrap() = broken;
         assert_eq!(store.create("m", set).unwrap_err().code, 400, "{pointer}");
@@ -83,7 +96,8 @@ fn preconditions_guard_a_delete() {
     let error = store.remove(kind, "a", "m", &wrong).unwrap_err();
     assert_eq!(error.code, 409);
     assert!(error.message.contains("Precondition failed: UID in precondition: other"), "{}", error.message);
-    let right = DeleteOptions { uid: object["metadata"]["uid"].as_str().map(str::to_owned), ..DeleteOptions::default() };
+    let right =
+        DeleteOptions { uid: object["metadata"]["uid"].as_str().map(str::to_owned), ..DeleteOptions::default() };
     store.remove(kind, "a", "m", &right).unwrap();
     assert_eq!(store.remove(kind, "a", "m", &right).unwrap_err().code, 404);
 }
@@ -105,7 +119,9 @@ fn stale_writes_are_refused() {
     store.put(kind, "a", "l", lease(Some(&version), "y"), &options).unwrap();
     let error = store.put(kind, "a", "l", lease(Some(&version), "z"), &options).unwrap_err();
     assert_eq!((error.code, error.reason), (409, "Conflict"));
-    assert!(error.message.starts_with("Operation cannot be fulfilled on leases.coordination.k8s.io \"l\": the object has been modified"));
+    assert!(error.message.starts_with(
+        "Operation cannot be fulfilled on leases.coordination.k8s.io \"l\": the object has been modified"
+    ));
     assert_eq!(store.put(kind, "a", "l", lease(None, "z"), &options).unwrap_err().code, 422);
     assert_eq!(store.create("m", lease(None, "x")).unwrap_err().reason, "AlreadyExists");
 }
