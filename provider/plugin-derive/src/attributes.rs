@@ -19,6 +19,11 @@ pub(crate) struct Words {
     pub(crate) default: Option<(Span, TokenStream)>,
     pub(crate) one_of: Option<(Span, Vec<TokenStream>)>,
     pub(crate) range: Option<(Span, i64, i64)>,
+    pub(crate) length: Option<(Span, usize, usize)>,
+    pub(crate) regex: Option<(Span, LitStr)>,
+    pub(crate) conflicts_with: Option<Vec<LitStr>>,
+    pub(crate) exactly_one_of: Option<Vec<LitStr>>,
+    pub(crate) at_least_one_of: Option<Vec<LitStr>>,
     pub(crate) min: Option<(Span, u64)>,
     pub(crate) max: Option<(Span, u64)>,
 }
@@ -63,14 +68,43 @@ impl Words {
                 }
                 _ => Err(Error::new(span, "a range has two ends, both included: `range(0, 1)`")),
             },
+            "length" => {
+                let ends = list(meta)?.iter().map(whole).collect::<Result<Vec<_>>>()?;
+                let ends: Vec<_> = ends.into_iter().filter_map(|end| usize::try_from(end).ok()).collect();
+                match ends[..] {
+                    [least, most] if least <= most => once(&mut self.length, (span, least, most), span),
+                    _ => Err(Error::new(span, "a length has two ends, both included: `length(1, 63)`")),
+                }
+            }
+            "regex" => once(&mut self.regex, (span, meta.value()?.parse()?), span),
+            "conflicts_with" => once(&mut self.conflicts_with, names(meta, span)?, span),
+            "exactly_one_of" => once(&mut self.exactly_one_of, names(meta, span)?, span),
+            "at_least_one_of" => once(&mut self.at_least_one_of, names(meta, span)?, span),
             other => {
                 let message = format!(
                     "`{other}` is unknown here; there are `required`, `optional`, `computed`, `default = …`, `replace`, \
-                     `sensitive`, `one_of(…)`, `range(…)`, `name = \"…\"`, and `block` with `min = …`, `max = …`"
+                     `sensitive`, `one_of(…)`, `range(…)`, `length(…)`, `regex = \"…\"`, `conflicts_with(…)`, \
+                     `exactly_one_of(…)`, `at_least_one_of(…)`, `name = \"…\"`, and `block` with `min = …`, `max = …`"
                 );
                 Err(Error::new(span, message))
             }
         }
+    }
+
+    /// What the attribute has to do with others.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &LitStr> {
+        [&self.conflicts_with, &self.exactly_one_of, &self.at_least_one_of].into_iter().flatten().flatten()
+    }
+
+    /// What only an attribute that a user may set can say.
+    pub(crate) fn rule(&self) -> Option<Span> {
+        let rules = [
+            self.one_of.as_ref().map(|word| word.0),
+            self.range.map(|word| word.0),
+            self.length.map(|word| word.0),
+            self.regex.as_ref().map(|word| word.0),
+        ];
+        rules.into_iter().flatten().next()
     }
 }
 
@@ -85,6 +119,17 @@ fn list(meta: &ParseNestedMeta<'_>) -> Result<Vec<Expr>> {
     let content;
     syn::parenthesized!(content in meta.input);
     Ok(Punctuated::<Expr, Token![,]>::parse_terminated(&content)?.into_iter().collect())
+}
+
+/// The names of other attributes.
+fn names(meta: &ParseNestedMeta<'_>, span: Span) -> Result<Vec<LitStr>> {
+    let content;
+    syn::parenthesized!(content in meta.input);
+    let names: Vec<_> = Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?.into_iter().collect();
+    if names.is_empty() {
+        return Err(Error::new(span, "name the others: `conflicts_with(\"other\")`"));
+    }
+    Ok(names)
 }
 
 /// A literal as an expression of type `Value`.

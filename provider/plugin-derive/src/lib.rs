@@ -38,10 +38,15 @@ mod object;
 /// | `sensitive` | is hidden in Terraform's output; its type is `Attr<Secret<T>>`, which says so by itself |
 /// | `one_of("a", "b")` | allows these values only |
 /// | `range(0, 1)` | allows whole numbers from the first to the last only |
+/// | `length(1, 63)` | allows text of so many characters only |
+/// | `regex = "[a-z]+"` | allows text only that the regular expression matches as a whole |
+/// | `conflicts_with("b")` | is not set together with `b` |
+/// | `exactly_one_of("b", "c")` | of it, `b` and `c`, one is set, and only one |
+/// | `at_least_one_of("b", "c")` | of it, `b` and `c`, one is set, or more |
 /// | `name = "type"` | has another name than the field |
 ///
 /// A nested block is a field of type `Option<M>` (one) or `Vec<M>` (a list) where `M` is a model, with `#[tf(block)]`.
-/// A block may also be `required`, `replace`, and a list `min = N`, `max = N`.
+/// A block may also be `required`, `replace`, have the relations to others above, and a list `min = N`, `max = N`.
 ///
 /// What makes no sense, such as a required attribute with a default, is refused by the compiler where it stands.
 #[proc_macro_derive(Model, attributes(tf))]

@@ -20,8 +20,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let text = description(&input.attrs);
     let mut parts = Vec::new();
     let mut errors: Option<Error> = None;
-    for field in input::fields(input, "Model")? {
-        match part(field) {
+    let fields = input::fields(input, "Model")?;
+    let names: Vec<_> =
+        fields.iter().filter_map(|field| Words::of(field).ok().map(|words| name(field, &words))).collect();
+    for field in fields {
+        match part(field, &names) {
             Ok(part) => parts.push(part),
             Err(error) => match &mut errors {
                 Some(errors) => errors.combine(error),
@@ -58,14 +61,20 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
-fn part(field: &Field) -> Result<Part> {
+/// The name of the attribute or block that a field stands for.
+fn name(field: &Field, words: &Words) -> String {
+    words.name.as_ref().map_or_else(|| input::name(field), syn::LitStr::value)
+}
+
+fn part(field: &Field, names: &[String]) -> Result<Part> {
     let words = Words::of(field)?;
     let ident = &field.ident;
-    let name = words.name.as_ref().map_or_else(|| input::name(field), syn::LitStr::value);
-    let (schema, kind) = match words.block {
+    let name = name(field, &words);
+    let (mut schema, kind) = match words.block {
         Some(_) => (block(field, &words, &name)?, quote!(Nested)),
         None => (attribute(field, &words, &name)?, quote!(Typed)),
     };
+    schema.extend(relations(&words, &name, names)?);
     let read = if words.block.is_some() { quote!(block) } else { quote!(attribute) };
     Ok(Part {
         schema,
@@ -98,7 +107,7 @@ fn attribute(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
         return Err(Error::new_spanned(&field.ident, message));
     }
     let only_computed = words.required.is_none() && words.optional.is_none() && words.default.is_none();
-    let for_users = words.replace.or(words.one_of.as_ref().map(|o| o.0)).or(words.range.map(|r| r.0));
+    let for_users = words.replace.or(words.rule()).or(words.others().next().map(syn::LitStr::span));
     if let (true, Some(span)) = (only_computed, for_users) {
         return Err(Error::new(span, "this makes no sense for what only the provider sets"));
     }
@@ -128,7 +137,39 @@ fn attribute(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
         let allowed = quote!(::terraform_plugin::schema::Validator::Range(#number(#first), #number(#last)));
         schema.extend(quote!(.validated(#allowed)));
     }
+    if let Some((_, least, most)) = words.length {
+        schema.extend(quote!(.validated(::terraform_plugin::schema::Validator::Length(#least, #most))));
+    }
+    if let Some((_, pattern)) = &words.regex {
+        let allowed = quote!(::terraform_plugin::schema::Validator::Matches(::std::string::String::from(#pattern)));
+        schema.extend(quote!(.validated(#allowed)));
+    }
     Ok(quote!(.with(#schema)))
+}
+
+/// What a field says of its neighbours, which have to be there.
+fn relations(words: &Words, name: &str, names: &[String]) -> Result<TokenStream> {
+    let mut calls = TokenStream::new();
+    for other in words.others() {
+        if other.value() == name {
+            return Err(Error::new(other.span(), "name the others only: the attribute itself is meant anyway"));
+        }
+        if !names.contains(&other.value()) {
+            let message = format!("there is no attribute or block `{}` here", other.value());
+            return Err(Error::new(other.span(), message));
+        }
+    }
+    let relation = quote!(::terraform_plugin::schema::Relation);
+    for other in words.conflicts_with.iter().flatten() {
+        calls.extend(quote!(.related(#relation::conflict(#name, #other))));
+    }
+    if let Some(others) = &words.exactly_one_of {
+        calls.extend(quote!(.related(#relation::exactly_one([#name, #(#others),*]))));
+    }
+    if let Some(others) = &words.at_least_one_of {
+        calls.extend(quote!(.related(#relation::at_least_one([#name, #(#others),*]))));
+    }
+    Ok(calls)
 }
 
 fn block(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
@@ -139,8 +180,7 @@ fn block(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
     }
     let others = [words.optional, words.computed, words.sensitive];
     let others = others.into_iter().flatten().next();
-    let others = others.or(words.default.as_ref().map(|d| d.0)).or(words.one_of.as_ref().map(|o| o.0));
-    if let Some(span) = others.or(words.range.map(|range| range.0)) {
+    if let Some(span) = others.or(words.default.as_ref().map(|d| d.0)).or(words.rule()) {
         return Err(Error::new(span, "this is for attributes; a block may be `required`, `replace`, `min`, `max`"));
     }
     if let (Some((span, _)), false) = (words.min.or(words.max), input::is(ty, "Vec")) {
@@ -189,6 +229,8 @@ mod tests {
             "#[tf(block)] single: Option<Single>",
             "#[tf(block, min = 1, max = 2, replace)] list: Vec<Element>",
             "#[tf(optional, name = \"type\")] kind: Attr<String>",
+            "#[tf(required, length(1, 63), regex = \"[a-z]+\")] name: Attr<String>",
+            "#[tf(optional, conflicts_with(\"b\"))] a: Attr<String>, #[tf(block, exactly_one_of(\"a\"))] b: Option<B>",
         ] {
             assert_eq!(message(field), "", "{field}");
         }
@@ -210,6 +252,12 @@ mod tests {
             ("#[tf(required, range(1))] name: Attr<i64>", "a range has two ends"),
             ("#[tf(required, range(\"a\", \"b\"))] name: Attr<i64>", "expected a whole number"),
             ("#[tf(required, one_of())] name: Attr<String>", "allows nothing"),
+            ("#[tf(required, length(2, 1))] name: Attr<String>", "a length has two ends"),
+            ("#[tf(required, length(1))] name: Attr<String>", "a length has two ends"),
+            ("#[tf(computed, regex = \"a\")] name: Attr<String>", "what only the provider sets"),
+            ("#[tf(optional, conflicts_with())] name: Attr<String>", "name the others"),
+            ("#[tf(optional, conflicts_with(\"nmae\"))] name: Attr<String>", "no attribute or block `nmae` here"),
+            ("#[tf(optional, at_least_one_of(\"name\"))] name: Attr<String>", "the attribute itself is meant anyway"),
             ("#[tf(default = [1])] name: Attr<Vec<i64>>", "expected a literal"),
             ("#[tf(required, sensitive)] name: Attr<String>", "what is sensitive is an `Attr<Secret<…>>`"),
             ("#[tf(required, min = 1)] name: Attr<i64>", "`min` and `max` count blocks"),

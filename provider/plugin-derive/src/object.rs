@@ -64,8 +64,9 @@ fn check(field: &Field, words: &Words) -> Result<()> {
     }
     let others = [words.required, words.computed, words.sensitive, words.replace, words.block];
     let others = others.into_iter().flatten().next();
-    let others = others.or(words.default.as_ref().map(|d| d.0)).or(words.one_of.as_ref().map(|o| o.0));
-    let others = others.or(words.range.map(|r| r.0)).or(words.min.map(|m| m.0)).or(words.max.map(|m| m.0));
+    let others = others.or(words.default.as_ref().map(|d| d.0)).or(words.rule());
+    let others = others.or(words.others().next().map(syn::LitStr::span));
+    let others = others.or(words.min.map(|m| m.0)).or(words.max.map(|m| m.0));
     match others {
         None => Ok(()),
         Some(span) => Err(Error::new(

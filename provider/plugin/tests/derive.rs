@@ -223,6 +223,92 @@ fn what_is_allowed() {
     assert_eq!(schema::validate(&Bucket::block(), &Value::unknown()).len(), 0);
 }
 
+/// A door.
+#[derive(Clone, Debug, Default, PartialEq, Model)]
+struct Door {
+    /// What it is called.
+    #[tf(optional, length(2, 5), regex = "[a-zü]+|X")]
+    name: Attr<String>,
+    /// What is written on it.
+    #[tf(optional, length(1, 3))]
+    signs: Attr<Vec<Attr<String>>>,
+    /// A key.
+    #[tf(optional, exactly_one_of("code", "copy"))]
+    key: Attr<Secret<String>>,
+    /// A code.
+    #[tf(optional, exactly_one_of("copy", "key"), at_least_one_of("bell"))]
+    code: Attr<String>,
+    /// A bell.
+    #[tf(optional, conflicts_with("name"))]
+    bell: Attr<bool>,
+    /// A copy of another door.
+    #[tf(block)]
+    copy: Vec<Copy>,
+}
+
+#[test]
+fn text_that_is_allowed() {
+    let details = |door: Door| {
+        let diags = schema::validate(&Door::block(), &Door { code: "1".into(), ..door }.encode());
+        diags.iter().map(|d| d.detail.clone()).collect::<Vec<_>>()
+    };
+    for name in ["ab", "üüüüü"] {
+        assert_eq!(details(Door { name: name.into(), ..Door::default() }), [""; 0], "{name}");
+    }
+    assert_eq!(details(Door { name: Attr::Unknown, ..Door::default() }), [""; 0]);
+    // neither a line of it nor the begin of it: the whole
+    for name in ["ab1", "ab\n", "1ab", "aX"] {
+        assert_eq!(details(Door { name: name.into(), ..Door::default() }).len(), 1, "{name}");
+    }
+    assert_eq!(
+        details(Door {
+            name: "X".into(),
+            signs: vec!["".into(), Attr::Unknown, "123".into()].into(),
+            ..Door::default()
+        }),
+        [
+            "`X` is not allowed for `name`. Allowed: 2 to 5 characters.",
+            "`` is not allowed for `signs[0]`. Allowed: 1 to 3 characters."
+        ]
+    );
+}
+
+#[test]
+fn what_goes_together() {
+    let block = Door::block();
+    assert_eq!(block.problems(), [""; 0]);
+    assert_eq!(block.relations.len(), 3, "the same said twice is one: {:?}", block.relations);
+    let found = |door: Door| {
+        let diags = schema::validate(&Door::block(), &door.encode());
+        diags.iter().map(|d| format!("{}: {}", d.path.clone().unwrap_or_default(), d.detail)).collect::<Vec<_>>()
+    };
+    let exactly = "Exactly one of `code`, `copy`, `key` must be set.";
+    let least = "At least one of `bell`, `code` must be set.";
+    assert_eq!(found(Door::default()), [format!(": {exactly}"), format!(": {least}")]);
+    assert_eq!(found(Door { code: "1".into(), ..Door::default() }), [""; 0]);
+    let copy = vec![Copy { to: "x".into() }];
+    assert_eq!(found(Door { copy: copy.clone(), bell: true.into(), ..Door::default() }), [""; 0]);
+    // at most one is known to be too many even while another is open
+    assert_eq!(
+        found(Door { code: "1".into(), key: Attr::Unknown, copy, ..Door::default() }),
+        [format!("copy: {exactly}")]
+    );
+    assert_eq!(found(Door { code: Attr::Unknown, ..Door::default() }), [""; 0]);
+    assert_eq!(
+        found(Door { code: "1".into(), bell: false.into(), name: "ab".into(), ..Door::default() }),
+        ["name: At most one of `bell`, `name` can be set."]
+    );
+    let page = schema::markdown(&block);
+    for line in [
+        "- `name` (String) What it is called. Allowed: 2 to 5 characters. Allowed: what matches `[a-zü]+|X`. \
+         At most one of `bell`, `name` can be set.\n",
+        "- `key` (String, Sensitive) A key. Exactly one of `code`, `copy`, `key` must be set.\n",
+        "- `copy` (Block List) A copy of another door. Exactly one of `code`, `copy`, `key` must be set. (see",
+    ] {
+        assert!(page.contains(line), "{line}\n{page}");
+    }
+}
+
 #[test]
 fn typed_edges() {
     let path = Path::from("x");

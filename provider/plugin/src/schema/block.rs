@@ -1,6 +1,6 @@
 use crate::value::{Type, Value};
 
-use super::Attribute;
+use super::{Attribute, Relation};
 
 /// The schema of a resource, a data source or the provider's configuration.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +20,8 @@ pub struct Block {
     pub attributes: Vec<Attribute>,
     /// In the order of declaration.
     pub blocks: Vec<NestedBlock>,
+    /// What they have to do with each other.
+    pub relations: Vec<Relation>,
 }
 
 /// A block in a block.
@@ -67,6 +69,15 @@ impl Block {
     #[must_use]
     pub fn with_block(mut self, block: NestedBlock) -> Self {
         self.blocks.push(block);
+        self
+    }
+
+    /// Adds a relation, unless it is there.
+    #[must_use]
+    pub fn related(mut self, relation: Relation) -> Self {
+        if !self.relations.contains(&relation) {
+            self.relations.push(relation);
+        }
         self
     }
 

@@ -77,8 +77,8 @@ impl<'a> Page<'a> {
             self.text.push_str(&heading(title));
             for child in children {
                 match child {
-                    Child::Attribute(attribute) => self.attribute(attribute, prefix),
-                    Child::Block(nested) => self.nested(nested, prefix),
+                    Child::Attribute(attribute) => self.attribute(attribute, &related(block, child.name()), prefix),
+                    Child::Block(nested) => self.nested(nested, &related(block, child.name()), prefix),
                 }
             }
         }
@@ -92,7 +92,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn attribute(&mut self, attribute: &'a Attribute, prefix: &str) {
+    fn attribute(&mut self, attribute: &'a Attribute, related: &str, prefix: &str) {
         let Attribute { name, ty, .. } = attribute;
         let sensitive = if attribute.sensitive { ", Sensitive" } else { "" };
         let _ = write!(self.text, "- `{name}` ({ty}{sensitive}) {}", one_line(&attribute.description));
@@ -102,6 +102,7 @@ impl<'a> Page<'a> {
         if let Some(default) = &attribute.default {
             let _ = write!(self.text, " Default: `{}`.", plain(default));
         }
+        self.text.push_str(related);
         if attribute.replace {
             self.text.push_str(" A change replaces the resource.");
         }
@@ -119,7 +120,7 @@ impl<'a> Page<'a> {
         self.text.push('\n');
     }
 
-    fn nested(&mut self, nested: &'a NestedBlock, prefix: &str) {
+    fn nested(&mut self, nested: &'a NestedBlock, related: &str, prefix: &str) {
         let path = format!("{prefix}{}", nested.name);
         let anchor = format!("nestedblock--{}", path.replace('.', "--"));
         let mut kind = match nested.nesting {
@@ -139,7 +140,7 @@ impl<'a> Page<'a> {
         let description = one_line(&nested.description);
         let _ = writeln!(
             self.text,
-            "- `{}` ({kind}) {description}{replace} (see [below for nested schema](#{anchor}))",
+            "- `{}` ({kind}) {description}{related}{replace} (see [below for nested schema](#{anchor}))",
             nested.name
         );
         self.pending.push(Section { path, anchor, content: Content::Block(&nested.block) });
@@ -174,6 +175,12 @@ impl<'a> Page<'a> {
             }
         }
     }
+}
+
+/// The relations of one child, as sentences.
+fn related(block: &Block, name: &str) -> String {
+    let relations = block.relations.iter().filter(|relation| relation.names().contains(&name));
+    relations.fold(String::new(), |text, relation| format!("{text} {relation}"))
 }
 
 fn group_of(attribute: &Attribute) -> Group {

@@ -6,6 +6,7 @@
 //! | `block` | [`Schema`], [`Block`], [`NestedBlock`] |
 //! | `attribute` | [`Attribute`], [`Field`] |
 //! | `validator` | [`Validator`], [`validate`]: is this configuration allowed? |
+//! | `relation` | [`Relation`]: what attributes have to do with each other |
 //! | `problems` | [`Block::problems`]: is this schema sound? |
 //! | `markdown` | [`markdown()`]: the schema as the Terraform Registry shows it |
 
@@ -13,9 +14,11 @@ mod attribute;
 mod block;
 mod markdown;
 mod problems;
+mod relation;
 mod validator;
 
 pub use attribute::{Attribute, Field};
 pub use block::{Block, NestedBlock, Nesting, Schema};
 pub use markdown::markdown;
+pub use relation::Relation;
 pub use validator::{Validator, validate};

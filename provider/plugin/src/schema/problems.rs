@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::value::Type;
 
-use super::{Attribute, Block, Field, NestedBlock, Nesting};
+use super::validator::whole;
+use super::{Attribute, Block, Field, NestedBlock, Nesting, Validator};
 
 /// Names that mean something to Terraform in a block of a resource or of a provider.
 const RESERVED: [&str; 8] =
@@ -35,6 +36,15 @@ fn in_block(block: &Block, prefix: &str, problems: &mut Vec<String>) {
     let mut seen = BTreeSet::new();
     for name in block.names().filter(|name| !seen.insert(*name)) {
         problems.push(format!("`{prefix}{name}`: there are two of this name"));
+    }
+    for name in block.relations.iter().flat_map(|relation| relation.names()) {
+        let attribute = block.attribute(name);
+        if attribute.is_none() && block.block(name).is_none() {
+            problems.push(format!("`{prefix}{name}`: a relation names it, but it isn't there"));
+        }
+        if attribute.is_some_and(|attribute| attribute.required || !attribute.optional) {
+            problems.push(format!("`{prefix}{name}`: a relation makes no sense where the user has no choice"));
+        }
     }
     for attribute in &block.attributes {
         in_attribute(attribute, &format!("{prefix}{}", attribute.name), problems);
@@ -77,6 +87,17 @@ fn in_attribute(attribute: &Attribute, path: &str, problems: &mut Vec<String>) {
     let by_user = required || optional;
     if !by_user && !attribute.validators.is_empty() {
         problem("validators make no sense for what the user can't set");
+    }
+    for validator in &attribute.validators {
+        let kind = innermost(&attribute.ty);
+        match validator {
+            Validator::Range(..) if *kind != Type::Number => problem("a range is for numbers"),
+            Validator::Length(..) | Validator::Matches(_) if *kind != Type::String => {
+                problem("a length or a pattern is for text");
+            }
+            Validator::Matches(pattern) if whole(pattern).is_none() => problem("the pattern is no regular expression"),
+            _ => {}
+        }
     }
     if !attribute.fields.is_empty() && innermost(&attribute.ty) != &Field::object_type(&attribute.fields) {
         problem("the fields are not those of the type");
@@ -131,7 +152,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::schema::Validator;
+    use crate::schema::Relation;
     use crate::value::Type;
 
     fn of(attribute: Attribute) -> Vec<String> {
@@ -157,6 +178,9 @@ mod tests {
     #[case(text("a").default(1), "the default is of another type")]
     #[case(text("a").default("c").validated(Validator::OneOf(vec!["a".into()])), "not among the allowed")]
     #[case(text("a").computed().validated(Validator::OneOf(vec!["a".into()])), "validators make no sense")]
+    #[case(text("a").required().validated(Validator::Range(0.into(), 1.into())), "a range is for numbers")]
+    #[case(Attribute::new("a", Type::Bool, "A.").required().validated(Validator::Length(0, 1)), "is for text")]
+    #[case(text("a").required().validated(Validator::Matches("(".into())), "no regular expression")]
     #[case(text("A").required(), "a name has lower case letters")]
     #[case(text("1a").required(), "a name has lower case letters")]
     #[case(text("").required(), "a name has lower case letters")]
@@ -166,6 +190,15 @@ mod tests {
     fn unsound(#[case] attribute: Attribute, #[case] problem: &str) {
         let problems = of(attribute);
         assert!(problems.iter().any(|found| found.contains(problem)), "{problems:?}");
+    }
+
+    #[test]
+    fn relations_of_nobody() {
+        let block = Block::new("A.").with(text("a").required()).with(text("b").optional());
+        let problems = block.clone().related(Relation::conflict("b", "c")).problems();
+        assert_eq!(problems, ["`c`: a relation names it, but it isn't there"]);
+        let problems = block.related(Relation::at_least_one(["a", "b"])).problems();
+        assert_eq!(problems, ["`a`: a relation makes no sense where the user has no choice"]);
     }
 
     #[test]

@@ -1,9 +1,11 @@
 use std::fmt;
 
+use regex::Regex;
+
 use crate::diagnostic::Diagnostics;
 use crate::value::{Number, Path, Value};
 
-use super::{Attribute, Block, NestedBlock};
+use super::{Attribute, Block, NestedBlock, relation};
 
 /// What values an attribute allows. Of a collection, it says what each element may be. Null and unknown values
 /// are always allowed: of the latter nobody can tell yet.
@@ -13,6 +15,10 @@ pub enum Validator {
     OneOf(Vec<Value>),
     /// A number from the first to the last, both included.
     Range(Number, Number),
+    /// Text of so many characters, both included.
+    Length(usize, usize),
+    /// Text that this regular expression matches as a whole.
+    Matches(String),
 }
 
 impl Validator {
@@ -21,9 +27,17 @@ impl Validator {
             (_, Value::Null | Value::Unknown(_)) => true,
             (Self::OneOf(allowed), value) => allowed.contains(value),
             (Self::Range(first, last), Value::Number(number)) => first <= number && number <= last,
-            (Self::Range(..), _) => true,
+            (Self::Length(least, most), Value::String(text)) => (*least..=*most).contains(&text.chars().count()),
+            // a pattern that is none is found by `problems`, long before a user could be stopped by it
+            (Self::Matches(pattern), Value::String(text)) => whole(pattern).is_none_or(|regex| regex.is_match(text)),
+            (Self::Range(..) | Self::Length(..) | Self::Matches(_), _) => true,
         }
     }
+}
+
+/// A regular expression that has to match a text from its first character to its last.
+pub(super) fn whole(pattern: &str) -> Option<Regex> {
+    Regex::new(&format!(r"\A(?:{pattern})\z")).ok()
 }
 
 /// As the documentation and messages say it: ``one of `a`, `b` ``, `from 0 to 1`.
@@ -39,6 +53,10 @@ impl fmt::Display for Validator {
             }
             Self::Range(first, last) if first == last => write!(f, "`{first}`"),
             Self::Range(first, last) => write!(f, "from {first} to {last}"),
+            Self::Length(1, 1) => f.write_str("1 character"),
+            Self::Length(least, most) if least == most => write!(f, "{least} characters"),
+            Self::Length(least, most) => write!(f, "{least} to {most} characters"),
+            Self::Matches(pattern) => write!(f, "what matches `{pattern}`"),
         }
     }
 }
@@ -63,6 +81,7 @@ fn in_block(block: &Block, value: &Value, path: &Path, diags: &mut Diagnostics) 
             in_attribute(attribute, value, &path.attr(&attribute.name), diags);
         }
     }
+    relation::check(block, value, path, diags);
     for nested in &block.blocks {
         if let Some(value) = values.get(&nested.name) {
             in_nested(nested, value, &path.attr(&nested.name), diags);
