@@ -19,13 +19,13 @@ use std::{
     io,
     path::{Path as FilePath, PathBuf},
     process::ExitCode,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
 use terraform_plugin::{
-    Apply, Attr, Change, Context, DataSource, Delete, Diagnostics, Fault, Function, FunctionFault, Model, Object, Path,
-    Provider, Resource, Server,
+    Apply, Attr, Change, Context, DataSource, Delete, Diagnostics, Ephemeral, Fault, Function, FunctionFault, Model,
+    Move, Object, Opened, Path, Provider, Renewed, Resource, Server, Source,
 };
 
 /// A provider of notes.
@@ -189,6 +189,7 @@ impl NoteResource {
         match text.as_str() {
             #[allow(clippy::panic, reason = "it is what the test asks for")]
             "panic" => panic!("asked to"),
+            "nap" => tokio::time::sleep(Duration::from_secs(3)).await,
             "fail" => return Err(Fault::at(Path::from("text"), "Asked to fail", "The text says so.")),
             "hang" => {
                 ctx.cancel.cancelled().await;
@@ -270,6 +271,61 @@ impl Function for NoteName {
     }
 }
 
+/// A lock file that lies beside the notes while Terraform runs.
+#[derive(Clone, Debug, Default, PartialEq, Model)]
+struct Lock {
+    /// Name of the file.
+    #[tf(required)]
+    name: Attr<String>,
+    /// Path of the file.
+    #[tf(computed)]
+    path: Attr<String>,
+}
+
+struct LockFile;
+
+impl Ephemeral for LockFile {
+    type Model = Lock;
+    type Client = Notes;
+    type Handle = PathBuf;
+
+    const NAME: &'static str = "tiny_lock";
+
+    async fn open(&self, ctx: &Context<Notes>, mut config: Lock) -> Result<Opened<Self>, Fault> {
+        let file = ctx.client.file(known(&config.name))?;
+        tokio::fs::write(&file, "").await.map_err(|error| unusable(&file, &error))?;
+        config.path = file.display().to_string().into();
+        Ok(Opened { model: config, handle: file, renew_at: Some(SystemTime::now() + Duration::from_secs(1)) })
+    }
+
+    async fn renew(&self, _: &Context<Notes>, file: PathBuf) -> Result<Renewed<Self>, Fault> {
+        tokio::fs::write(&file, "renewed").await.map_err(|error| unusable(&file, &error))?;
+        Ok(Renewed { handle: file, renew_at: None })
+    }
+
+    async fn close(&self, _: &Context<Notes>, file: PathBuf) -> Result<(), Fault> {
+        let text = read(&file).await?.unwrap_or_default();
+        let log = file.with_extension("log");
+        tokio::fs::write(&log, format!("closed {text}")).await.map_err(|error| unusable(&log, &error))?;
+        tokio::fs::remove_file(&file).await.map_err(|error| unusable(&file, &error))
+    }
+}
+
+/// A note may have been a `terraform_data` whose input was its name.
+struct FromData;
+
+impl Move for FromData {
+    type Target = NoteResource;
+
+    fn take(&self, source: &Source) -> Result<Option<Note>, Fault> {
+        if source.type_name != "terraform_data" {
+            return Ok(None);
+        }
+        let name = source.json()?["input"]["value"].as_str().map(str::to_owned);
+        Ok(Some(Note { name: name.into(), ..Note::default() }))
+    }
+}
+
 fn known(attribute: &Attr<String>) -> &str {
     attribute.known().map_or("", String::as_str)
 }
@@ -300,6 +356,8 @@ pub(crate) fn server() -> Server<Tiny> {
         .resource(NoteResource)
         .data_source(CountSource)
         .function(NoteName)
+        .moved(FromData)
+        .ephemeral(LockFile)
         .grace(Duration::from_secs(2))
 }
 

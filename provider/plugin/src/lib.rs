@@ -49,7 +49,8 @@ mod wire;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Fault, Severity};
 pub use resource::{
-    Apply, Change, Context, DataSource, Delete, Function, FunctionFault, Parameter, Provider, Resource, Saver, Signature,
+    Action, Apply, Change, Context, DataSource, Delete, Ephemeral, Found, Function, FunctionFault, Identified, List,
+    Move, Opened, Parameter, Progress, Provider, Renewed, Resource, Results, Saver, Signature, Source, Upgrades,
     format_duration, parse_duration,
 };
 pub use schema::Schema;

@@ -196,15 +196,26 @@ fn errors_name_the_place_and_not_the_content() {
     assert_eq!(error(Value::object([("readers", readers)])), "readers: expected a string, found an unknown value");
 }
 
+/// What a user may write of it: nothing that only the provider can know.
+fn written() -> Bucket {
+    let copy = || Copy { to: "there".into() };
+    Bucket {
+        r#ref: Attr::Null,
+        retention: Some(Retention { days: 7.into(), seen: Attr::Null }),
+        copy: vec![copy(), copy()],
+        ..full()
+    }
+}
+
 #[test]
 fn what_is_allowed() {
     let messages = |bucket: Bucket| {
         let diags = schema::validate(&Bucket::block(), &bucket.encode());
         diags.iter().map(|d| format!("{}: {}", d.path.clone().unwrap_or_default(), d.detail)).collect::<Vec<_>>()
     };
-    assert_eq!(messages(full()), [""; 0]);
+    assert_eq!(messages(written()), [""; 0]);
     assert_eq!(
-        messages(Bucket { copies: 4.into(), location: "ASIA".into(), ..full() }),
+        messages(Bucket { copies: 4.into(), location: "ASIA".into(), ..written() }),
         [
             "location: `ASIA` is not allowed for `location`. Allowed: one of `EU`, `US`.",
             "copies: `4` is not allowed for `copies`. Allowed: from 1 to 3.",
@@ -212,13 +223,20 @@ fn what_is_allowed() {
     );
     let retention = Some(Retention { days: 0.into(), ..Retention::default() });
     assert_eq!(
-        messages(Bucket { retention, copy: vec![Copy::default(); 3], ..full() }),
+        messages(Bucket { retention, copy: vec![Copy { to: "there".into() }; 3], ..written() }),
         [
             "retention.days: `0` is not allowed for `retention.days`. Allowed: from 1 to 365.",
             "copy: At most 2 blocks `copy` are allowed here, but there are 3.",
         ]
     );
-    assert_eq!(messages(Bucket { retention: None, ..full() }), [": A block `retention` is required here."]);
+    assert_eq!(messages(Bucket { retention: None, ..written() }), [": A block `retention` is required here."]);
+    assert_eq!(
+        messages(Bucket { r#ref: Reference { url: Attr::Unknown }.into(), copy: vec![Copy::default()], ..written() }),
+        [
+            "ref: `ref` is what the provider finds out. Remove it from the configuration.",
+            "copy[0].to: `copy[0].to` is null here, but it is required. Give it a value.",
+        ]
+    );
     // nobody can tell yet
     assert_eq!(schema::validate(&Bucket::block(), &Value::unknown()).len(), 0);
 }

@@ -222,6 +222,41 @@ fn a_function_is_called_and_its_faults_are_shown_at_the_argument() {
 }
 
 #[test]
+fn the_state_of_another_type_is_taken_over() {
+    let space = Workspace::new();
+    space.write("resource \"terraform_data\" \"old\" {\n  input = \"milk\"\n}\n");
+    space.apply();
+    fs::write(space.notes().join("milk"), "buy some").unwrap();
+    space.write(
+        "moved {\n  from = terraform_data.old\n  to   = tiny_note.this\n}\n\n\
+         resource \"tiny_note\" \"this\" {\n  name = \"milk\"\n  text = \"buy some\"\n}\n",
+    );
+    let text = space.apply();
+    assert!(text.contains("has moved to tiny_note.this") && text.contains("0 added, 0 changed, 0 destroyed"), "{text}");
+    space.write("moved {\n  from = tiny_note.this\n  to   = terraform_data.new\n}\n");
+    space.fails(&["plan", "-no-color"]);
+}
+
+#[test]
+fn what_is_ephemeral_is_opened_renewed_and_closed() {
+    let space = Workspace::new();
+    // a plan that lasts long enough for a renewal
+    space.write(
+        "ephemeral \"tiny_lock\" \"this\" {\n  name = \"lock\"\n}\n\n\
+         provider \"tiny\" {\n  alias     = \"locked\"\n  directory = dirname(ephemeral.tiny_lock.this.path)\n}\n\n\
+         resource \"tiny_note\" \"this\" {\n  provider = tiny.locked\n  name     = \"milk\"\n  text     = \"nap\"\n}\n",
+    );
+    space.ok(&["apply", "-auto-approve", "-no-color"]);
+    assert!(!space.notes().join("lock").exists());
+    assert_eq!(read(&space.notes().join("lock.log")), "closed renewed");
+    assert_eq!(read(&space.notes().join("milk")), "nap");
+    let state = read(&space.work().join("terraform.tfstate"));
+    assert!(!state.contains("\"type\": \"tiny_lock\""), "{state}");
+    space.write("ephemeral \"tiny_lock\" \"this\" {\n  name = \"a\"\n  path = \"b\"\n}\n");
+    space.fails(&["validate", "-no-color"]);
+}
+
+#[test]
 fn bad_input_is_refused_at_its_line() {
     let space = Workspace::new();
     space.write("resource \"tiny_note\" \"this\" {\n  name     = \"a\"\n  text     = \"b\"\n  priority = 9\n}\n");
@@ -317,8 +352,7 @@ fn killed_terraform_leaves_no_provider_behind() {
     let temporary = space.root.path().join("tmp");
     fs::create_dir(&temporary).unwrap();
     let mut command = space.command(&["apply", "-auto-approve", "-no-color"]);
-    let mut child =
-        command.env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command.env("TMPDIR", &temporary).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let binary = fs::canonicalize(space.root.path().join("plugins/terraform-provider-tiny")).unwrap();
     let start = Instant::now();
     while !space.notes().join("milk").exists() {
@@ -333,7 +367,8 @@ fn killed_terraform_leaves_no_provider_behind() {
         assert!(start.elapsed() < Duration::from_secs(2), "the provider lives on");
         sleep(Duration::from_millis(20));
     }
-    let sockets = |directory: &Path| fs::read_dir(directory).unwrap().map(|one| one.unwrap().path()).collect::<Vec<_>>();
+    let sockets =
+        |directory: &Path| fs::read_dir(directory).unwrap().map(|one| one.unwrap().path()).collect::<Vec<_>>();
     let left: Vec<_> = sockets(&temporary).into_iter().filter(|path| path.join("s").exists()).collect();
     assert_eq!(left, [""; 0].map(PathBuf::from));
 }

@@ -9,26 +9,39 @@
 //! - [`Resource::create`], [`Resource::update`] and [`Resource::delete`] tell the truth so far to a [`Saver`]. If the call then
 //!   fails, panics, runs out of time or is stopped, Terraform keeps what was saved.
 
+mod action;
 mod apply;
 mod change;
 mod context;
 mod data_source;
+mod ephemeral;
 mod function;
+mod identity;
+mod list;
+mod moved;
 mod provider;
 pub(crate) mod timeouts;
+mod upgrades;
 
 use std::{fmt::Debug, future::Future, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
+pub(crate) use self::upgrades::Chain;
 pub use self::{
+    action::{Action, Progress},
     apply::{Apply, Delete, Saver},
     change::Change,
     context::Context,
     data_source::DataSource,
+    ephemeral::{Ephemeral, Opened, Renewed},
     function::{Function, FunctionFault, Parameter, Signature},
+    identity::Identified,
+    list::{Found, List, Listed, Results},
+    moved::{Move, Source},
     provider::Provider,
     timeouts::{DurationError, format_duration, parse_duration},
+    upgrades::Upgrades,
 };
 use crate::{Diagnostics, Fault, Model};
 

@@ -78,7 +78,9 @@ fn in_block(block: &Block, value: &Value, path: &Path, diags: &mut Diagnostics) 
     let Value::Object(values) = value else { return };
     for attribute in &block.attributes {
         if let Some(value) = values.get(&attribute.name) {
-            in_attribute(attribute, value, &path.attr(&attribute.name), diags);
+            let at = path.attr(&attribute.name);
+            presence(attribute, value, &at, diags);
+            in_attribute(attribute, value, &at, diags);
         }
     }
     relation::check(block, value, path, diags);
@@ -86,6 +88,19 @@ fn in_block(block: &Block, value: &Value, path: &Path, diags: &mut Diagnostics) 
         if let Some(value) = values.get(&nested.name) {
             in_nested(nested, value, &path.attr(&nested.name), diags);
         }
+    }
+}
+
+/// Terraform checks that a required argument is written, not that it is more than `null`; and it lets a configuration
+/// set what only the provider can know.
+fn presence(attribute: &Attribute, value: &Value, path: &Path, diags: &mut Diagnostics) {
+    if attribute.required && matches!(value, Value::Null) {
+        let detail = format!("`{path}` is null here, but it is required. Give it a value.");
+        diags.error(path.clone(), "Value is missing", detail);
+    }
+    if attribute.computed && !attribute.optional && !matches!(value, Value::Null) {
+        let detail = format!("`{path}` is what the provider finds out. Remove it from the configuration.");
+        diags.error(path.clone(), "Attribute is read-only", detail);
     }
 }
 
@@ -150,5 +165,29 @@ fn in_attribute(attribute: &Attribute, value: &Value, path: &Path, diags: &mut D
                 diags.error(path.clone(), "Value not allowed", detail);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::value::Type;
+
+    #[rstest]
+    #[case::required(Value::Null, Value::Null, &["Value is missing: name"])]
+    #[case::read_only("x".into(), "running".into(), &["Attribute is read-only: phase"])]
+    #[case::not_known_yet(Value::unknown(), Value::Null, &[])]
+    #[case::fine("x".into(), Value::Null, &[])]
+    fn presence(#[case] name: Value, #[case] phase: Value, #[case] expected: &[&str]) {
+        let block = Block::new("A block.")
+            .with(Attribute::new("name", Type::String, "Its name.").required())
+            .with(Attribute::new("phase", Type::String, "What it does.").computed());
+        let found = validate(&block, &Value::object([("name", name), ("phase", phase)]));
+        let said = |diagnostic: &crate::Diagnostic| {
+            format!("{}: {}", diagnostic.summary, diagnostic.path.clone().unwrap_or_default())
+        };
+        assert_eq!(found.iter().map(said).collect::<Vec<_>>(), expected);
     }
 }

@@ -69,6 +69,10 @@ impl<R> Registered<R> {
         Self { inner, schema: LazyLock::new(schema) }
     }
 
+    pub(crate) fn whole_schema(&self) -> &Schema {
+        &self.schema
+    }
+
     pub(crate) fn block(&self) -> &Block {
         &self.schema.block
     }

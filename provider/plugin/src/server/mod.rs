@@ -12,19 +12,29 @@
 //! | `rpc` | the service: one small method a call of Terraform |
 //! | `erased` | resources and data sources of any type behind one face |
 //! | `functions` | pure functions: arguments, faults, positions |
+//! | `identity` | what identifies a thing |
+//! | `list` | what exists, found one by one |
+//! | `action` | what is done and leaves nothing in the state |
+//! | `ephemeral` | what exists while Terraform runs |
+//! | `moved` | states that come from other types |
 //! | `plan`, `apply`, `read`, `data_source`, `upgrade` | what a call does, in values |
 //! | `private` | what is kept beside the state |
 //! | `check` | the provider's own bugs, reported as such |
 //! | `convert` | between messages and our own types |
 //! | `schemas` | all schemas as data |
 
+mod action;
 mod apply;
 mod check;
 mod convert;
 mod data_source;
+mod ephemeral;
 mod erased;
 mod functions;
 mod guard;
+mod identity;
+mod list;
+mod moved;
 mod plan;
 mod private;
 mod read;
@@ -33,17 +43,29 @@ mod schemas;
 mod upgrade;
 
 #[cfg(test)]
+mod mini_core;
+#[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 
 pub use self::schemas::ProviderSchemas;
 use self::{
+    action::ErasedAction,
+    ephemeral::ErasedEphemeral,
     erased::{ErasedDataSource, ErasedResource, Registered},
     functions::{ErasedFunction, RegisteredFunction},
+    identity::{ErasedIdentity, RegisteredIdentity},
+    list::ErasedList,
+    moved::{ErasedMove, RegisteredMove},
     rpc::Service,
 };
-use crate::{DataSource, Function, Model, Provider, Resource, Schema, wire};
+pub(crate) use self::{list::found, upgrade::stored};
+use crate::{
+    Action, DataSource, Ephemeral, Function, Identified, List, Model, Move, Provider, Resource, Schema, Upgrades,
+    resource::{Chain, Listed},
+    wire,
+};
 
 /// How long a call may go on after it was stopped or its time was up.
 const GRACE: Duration = Duration::from_secs(10);
@@ -79,6 +101,12 @@ pub struct Server<P: Provider> {
     resources: Registry<dyn ErasedResource<P::Client>>,
     data_sources: Registry<dyn ErasedDataSource<P::Client>>,
     functions: Registry<dyn ErasedFunction>,
+    moves: Vec<Box<dyn ErasedMove>>,
+    identities: Registry<dyn ErasedIdentity>,
+    ephemerals: Registry<dyn ErasedEphemeral<P::Client>>,
+    lists: Registry<dyn ErasedList<P::Client>>,
+    actions: Registry<dyn ErasedAction<P::Client>>,
+    upgrades: Registry<Chain>,
 }
 
 impl<P: Provider> Server<P> {
@@ -92,6 +120,12 @@ impl<P: Provider> Server<P> {
             resources: BTreeMap::new(),
             data_sources: BTreeMap::new(),
             functions: BTreeMap::new(),
+            moves: Vec::new(),
+            identities: BTreeMap::new(),
+            ephemerals: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            actions: BTreeMap::new(),
+            upgrades: BTreeMap::new(),
         }
     }
 
@@ -118,6 +152,55 @@ impl<P: Provider> Server<P> {
         self
     }
 
+    /// Adds a way for the state of another type to become one of ours. They are asked in order.
+    #[must_use]
+    pub fn moved<M: Move>(mut self, one: M) -> Self {
+        self.moves.push(Box::new(RegisteredMove(one)));
+        self
+    }
+
+    /// Says what identifies the things of a resource.
+    #[must_use]
+    pub fn identified<I: Identified>(mut self, one: I) -> Self {
+        self.identities.insert(I::Resource::NAME, Arc::new(RegisteredIdentity(one)));
+        self
+    }
+
+    /// Adds an ephemeral resource.
+    #[must_use]
+    pub fn ephemeral<E: Ephemeral<Client = P::Client>>(mut self, ephemeral: E) -> Self {
+        let schema = || Schema { version: 0, block: E::Model::block() };
+        self.ephemerals.insert(E::NAME, Arc::new(Registered::new(ephemeral, schema)));
+        self
+    }
+
+    /// Adds a list of the things of a resource; it needs [`identified`](Server::identified) too.
+    #[must_use]
+    pub fn list<L>(mut self, list: L) -> Self
+    where
+        L: List,
+        Listed<L>: Resource<Client = P::Client>,
+    {
+        let schema = || Schema { version: 0, block: L::Config::block() };
+        self.lists.insert(Listed::<L>::NAME, Arc::new(Registered::new(list, schema)));
+        self
+    }
+
+    /// Adds an action.
+    #[must_use]
+    pub fn action<A: Action<Client = P::Client>>(mut self, action: A) -> Self {
+        let schema = || Schema { version: 0, block: A::Config::block() };
+        self.actions.insert(A::NAME, Arc::new(Registered::new(action, schema)));
+        self
+    }
+
+    /// Says how older states of a resource are read; the last version must be [`Resource::VERSION`].
+    #[must_use]
+    pub fn upgrades<R: Resource>(mut self, upgrades: Upgrades<R::Model>) -> Self {
+        self.upgrades.insert(R::NAME, Arc::new(upgrades.erased()));
+        self
+    }
+
     /// How long a call may go on after the user stopped it or its time was up, to end by itself: 10 seconds unless set.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
@@ -136,6 +219,9 @@ impl<P: Provider> Server<P> {
                 .iter()
                 .map(|(name, one)| ((*name).to_owned(), one.schema().clone()))
                 .collect(),
+            ephemerals: self.ephemerals.iter().map(|(name, one)| ((*name).to_owned(), one.schema().clone())).collect(),
+            lists: self.lists.iter().map(|(name, one)| ((*name).to_owned(), one.schema().clone())).collect(),
+            actions: self.actions.iter().map(|(name, one)| ((*name).to_owned(), one.schema().clone())).collect(),
             functions: self.functions.iter().map(|(name, one)| ((*name).to_owned(), one.signature().clone())).collect(),
         }
     }

@@ -4,7 +4,6 @@
 //! served here answers UNIMPLEMENTED, as a provider would that was built before the call existed.
 
 use std::{
-    collections::HashMap,
     future::Future,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -14,26 +13,29 @@ use std::{
 };
 
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, async_trait};
+use tonic::{Request, Response, Status, async_trait, codegen::BoxStream};
 use tracing::Instrument;
 
 use super::{
-    Server,
+    Registry, Server,
     apply::ApplyRequest,
     convert,
     erased::{self, Call, ErasedDataSource, ErasedResource},
     guard::caught,
+    identity::Anew,
     plan::PlanRequest,
     read::ReadRequest,
     upgrade,
 };
 use crate::{
-    Diagnostics, Fault, Model, Provider,
+    Diagnostics, Fault, Model, Provider, Value,
     proto::tfplugin5::{
-        self as proto, apply_resource_change, call_function, configure, get_functions, get_metadata, get_provider_schema,
-        get_resource_identity_schemas, import_resource_state, plan_resource_change, prepare_provider_config,
-        provider_server, read_data_source, read_resource, stop, upgrade_resource_state, validate_data_source_config,
-        validate_resource_type_config,
+        self as proto, apply_resource_change, call_function, close_ephemeral_resource, configure, get_functions,
+        get_metadata, get_provider_schema, get_resource_identity_schemas, import_resource_state, invoke_action,
+        list_resource, move_resource_state, open_ephemeral_resource, plan_action, plan_resource_change,
+        prepare_provider_config, provider_server, read_data_source, read_resource, renew_ephemeral_resource, stop,
+        upgrade_resource_identity, upgrade_resource_state, validate_action_config, validate_data_source_config,
+        validate_ephemeral_resource_config, validate_list_resource_config, validate_resource_type_config,
     },
 };
 
@@ -87,7 +89,17 @@ impl<P: Provider> Service<P> {
         timed.instrument(span).await
     }
 
-    fn resource(&self, name: &str) -> Result<&dyn ErasedResource<P::Client>, Fault> {
+    fn capabilities(&self) -> proto::ServerCapabilities {
+        proto::ServerCapabilities {
+            plan_destroy: true,
+            get_provider_schema_optional: true,
+            // without it, Terraform refuses a move in better words than we have
+            move_resource_state: !self.server.moves.is_empty(),
+            generate_resource_config: false,
+        }
+    }
+
+    pub(super) fn resource(&self, name: &str) -> Result<&dyn ErasedResource<P::Client>, Fault> {
         self.server.resources.get(name).map(AsRef::as_ref).ok_or_else(|| unknown_type("resource", name))
     }
 
@@ -95,7 +107,7 @@ impl<P: Provider> Service<P> {
         self.server.data_sources.get(name).map(AsRef::as_ref).ok_or_else(|| unknown_type("data source", name))
     }
 
-    fn call(&self) -> Result<Call<P::Client>, Fault> {
+    pub(super) fn call(&self) -> Result<Call<P::Client>, Fault> {
         let client = self.client.read().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(client) = client else {
             return Err(Fault::new(
@@ -108,35 +120,29 @@ impl<P: Provider> Service<P> {
     }
 }
 
-fn unknown_type(kind: &str, name: &str) -> Fault {
+pub(super) fn unknown_type(kind: &str, name: &str) -> Fault {
     Fault::new(format!("Unknown {kind}"), format!("This version of the provider has no {kind} `{name}`."))
 }
 
-fn capabilities() -> proto::ServerCapabilities {
-    proto::ServerCapabilities {
-        plan_destroy: true,
-        get_provider_schema_optional: true,
-        move_resource_state: false,
-        generate_resource_config: false,
-    }
-}
-
-fn said(result: Result<Diagnostics, Fault>) -> Vec<proto::Diagnostic> {
+pub(super) fn said(result: Result<Diagnostics, Fault>) -> Vec<proto::Diagnostic> {
     convert::diagnostics(&result.unwrap_or_else(|fault| fault.diagnostics))
 }
 
 #[async_trait]
 impl<P: Provider> provider_server::Provider for Service<P> {
     async fn get_metadata(&self, _: Request<get_metadata::Request>) -> Answer<get_metadata::Response> {
-        let resources = self.server.resources.keys().map(|name| (*name).to_owned());
-        let data_sources = self.server.data_sources.keys().map(|name| (*name).to_owned());
-        let functions = self.server.functions.keys().map(|name| (*name).to_owned());
+        let server = &self.server;
         Ok(Response::new(get_metadata::Response {
-            server_capabilities: Some(capabilities()),
-            resources: resources.map(|type_name| get_metadata::ResourceMetadata { type_name }).collect(),
-            data_sources: data_sources.map(|type_name| get_metadata::DataSourceMetadata { type_name }).collect(),
-            functions: functions.map(|name| get_metadata::FunctionMetadata { name }).collect(),
-            ..Default::default()
+            server_capabilities: Some(self.capabilities()),
+            diagnostics: Vec::new(),
+            resources: names(&server.resources, |type_name| get_metadata::ResourceMetadata { type_name }),
+            data_sources: names(&server.data_sources, |type_name| get_metadata::DataSourceMetadata { type_name }),
+            functions: names(&server.functions, |name| get_metadata::FunctionMetadata { name }),
+            ephemeral_resources: names(&server.ephemerals, |type_name| get_metadata::EphemeralResourceMetadata {
+                type_name,
+            }),
+            list_resources: names(&server.lists, |type_name| get_metadata::ListResourceMetadata { type_name }),
+            actions: names(&server.actions, |type_name| get_metadata::ActionMetadata { type_name }),
         }))
     }
 
@@ -147,7 +153,14 @@ impl<P: Provider> provider_server::Provider for Service<P> {
             resource_schemas: convert::schemas(&schemas.resources),
             data_source_schemas: convert::schemas(&schemas.data_sources),
             functions: self.functions(),
-            server_capabilities: Some(capabilities()),
+            ephemeral_resource_schemas: convert::schemas(&schemas.ephemerals),
+            list_resource_schemas: convert::schemas(&schemas.lists),
+            action_schemas: schemas
+                .actions
+                .iter()
+                .map(|(name, one)| (name.clone(), proto::ActionSchema { schema: Some(convert::schema(one)) }))
+                .collect(),
+            server_capabilities: Some(self.capabilities()),
             ..Default::default()
         }))
     }
@@ -165,7 +178,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         _: Request<get_resource_identity_schemas::Request>,
     ) -> Answer<get_resource_identity_schemas::Response> {
         Ok(Response::new(get_resource_identity_schemas::Response {
-            identity_schemas: HashMap::new(),
+            identity_schemas: self.identity_schemas(),
             diagnostics: Vec::new(),
         }))
     }
@@ -252,12 +265,84 @@ impl<P: Provider> provider_server::Provider for Service<P> {
                         "The state is in the format of Terraform 0.11 or older, which this provider never wrote.",
                     ));
                 }
-                let value = upgrade::upgrade(&request.type_name, schema, request.version, &stored.json)?;
+                let chain = self.server.upgrades.get(request.type_name.as_str()).map(AsRef::as_ref);
+                let value = upgrade::upgrade(&request.type_name, schema, chain, request.version, &stored.json)?;
                 convert::dynamic(&schema.block.ty(), &value)
             })
             .await;
         let (upgraded_state, diagnostics) = split(upgraded);
         Ok(Response::new(upgrade_resource_state::Response { upgraded_state, diagnostics }))
+    }
+
+    async fn move_resource_state(
+        &self,
+        request: Request<move_resource_state::Request>,
+    ) -> Answer<move_resource_state::Response> {
+        let (target_state, diagnostics) = split(self.answer_move_resource_state(request.into_inner()).await);
+        Ok(Response::new(move_resource_state::Response { target_state, diagnostics, ..Default::default() }))
+    }
+
+    async fn upgrade_resource_identity(
+        &self,
+        request: Request<upgrade_resource_identity::Request>,
+    ) -> Answer<upgrade_resource_identity::Response> {
+        let answer = self.answer_upgrade_resource_identity(request.into_inner()).await;
+        let (upgraded_identity, diagnostics) = split(answer);
+        Ok(Response::new(upgrade_resource_identity::Response { upgraded_identity, diagnostics }))
+    }
+
+    async fn validate_ephemeral_resource_config(
+        &self,
+        request: Request<validate_ephemeral_resource_config::Request>,
+    ) -> Answer<validate_ephemeral_resource_config::Response> {
+        Ok(Response::new(self.answer_validate_ephemeral(request.into_inner()).await))
+    }
+
+    async fn open_ephemeral_resource(
+        &self,
+        request: Request<open_ephemeral_resource::Request>,
+    ) -> Answer<open_ephemeral_resource::Response> {
+        Ok(Response::new(self.answer_open_ephemeral(request.into_inner()).await))
+    }
+
+    async fn renew_ephemeral_resource(
+        &self,
+        request: Request<renew_ephemeral_resource::Request>,
+    ) -> Answer<renew_ephemeral_resource::Response> {
+        Ok(Response::new(self.answer_renew_ephemeral(request.into_inner()).await))
+    }
+
+    async fn close_ephemeral_resource(
+        &self,
+        request: Request<close_ephemeral_resource::Request>,
+    ) -> Answer<close_ephemeral_resource::Response> {
+        Ok(Response::new(self.answer_close_ephemeral(request.into_inner()).await))
+    }
+
+    async fn validate_list_resource_config(
+        &self,
+        request: Request<validate_list_resource_config::Request>,
+    ) -> Answer<validate_list_resource_config::Response> {
+        Ok(Response::new(self.answer_validate_list(request.into_inner()).await))
+    }
+
+    async fn list_resource(&self, request: Request<list_resource::Request>) -> Answer<BoxStream<list_resource::Event>> {
+        Ok(Response::new(Box::pin(self.answer_list(request.into_inner()).await)))
+    }
+
+    async fn validate_action_config(
+        &self,
+        request: Request<validate_action_config::Request>,
+    ) -> Answer<validate_action_config::Response> {
+        Ok(Response::new(self.answer_validate_action(request.into_inner()).await))
+    }
+
+    async fn plan_action(&self, request: Request<plan_action::Request>) -> Answer<plan_action::Response> {
+        Ok(Response::new(self.answer_plan_action(request.into_inner()).await))
+    }
+
+    async fn invoke_action(&self, request: Request<invoke_action::Request>) -> Answer<BoxStream<invoke_action::Event>> {
+        Ok(Response::new(Box::pin(self.answer_invoke_action(request.into_inner()).await)))
     }
 
     async fn read_resource(&self, request: Request<read_resource::Request>) -> Answer<read_resource::Response> {
@@ -268,10 +353,19 @@ impl<P: Provider> provider_server::Provider for Service<P> {
                 let ty = resource.schema().block.ty();
                 let prior = convert::value(&ty, request.current_state.as_ref())?;
                 let seen = resource.read(self.call()?, ReadRequest { prior, private: request.private.clone() }).await;
+                let mut diagnostics = seen.diagnostics;
+                let (new_identity, bugs) = self.identity_of(
+                    &request.type_name,
+                    &seen.state,
+                    request.current_identity.as_ref(),
+                    anew(diagnostics.has_errors()),
+                );
+                diagnostics.extend(bugs);
                 Ok(read_resource::Response {
                     new_state: Some(convert::dynamic(&ty, &seen.state)?),
                     private: seen.private,
-                    diagnostics: convert::diagnostics(&seen.diagnostics),
+                    diagnostics: convert::diagnostics(&diagnostics),
+                    new_identity,
                     ..Default::default()
                 })
             })
@@ -279,6 +373,7 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         Ok(Response::new(read.unwrap_or_else(|fault| read_resource::Response {
             new_state: request.current_state,
             private: request.private,
+            new_identity: request.current_identity,
             diagnostics: convert::diagnostics(&fault.diagnostics),
             ..Default::default()
         })))
@@ -299,11 +394,23 @@ impl<P: Provider> provider_server::Provider for Service<P> {
                     proposed: convert::value(&ty, request.proposed_new_state.as_ref())?,
                     private: request.prior_private.clone(),
                 });
+                let mut diagnostics = planned.diagnostics;
+                let before = request.prior_identity.as_ref();
+                let (planned_identity, bugs) = match &planned.planned {
+                    // what goes away is still the same thing
+                    Value::Null => (before.cloned(), Diagnostics::default()),
+                    state => {
+                        let anew = anew(diagnostics.has_errors() || !planned.replace.is_empty());
+                        self.identity_of(&request.type_name, state, before, anew)
+                    }
+                };
+                diagnostics.extend(bugs);
                 Ok(plan_resource_change::Response {
                     planned_state: Some(convert::dynamic(&ty, &planned.planned)?),
                     requires_replace: planned.replace.iter().map(convert::path).collect(),
                     planned_private: planned.private,
-                    diagnostics: convert::diagnostics(&planned.diagnostics),
+                    diagnostics: convert::diagnostics(&diagnostics),
+                    planned_identity,
                     ..Default::default()
                 })
             })
@@ -330,10 +437,19 @@ impl<P: Provider> provider_server::Provider for Service<P> {
                     private: request.planned_private.clone(),
                 };
                 let done = resource.apply(self.call()?, apply).await;
+                let mut diagnostics = done.diagnostics;
+                let (new_identity, bugs) = self.identity_of(
+                    &request.type_name,
+                    &done.state,
+                    request.planned_identity.as_ref(),
+                    anew(diagnostics.has_errors()),
+                );
+                diagnostics.extend(bugs);
                 Ok(apply_resource_change::Response {
                     new_state: Some(convert::dynamic(&ty, &done.state)?),
                     private: done.private,
-                    diagnostics: convert::diagnostics(&done.diagnostics),
+                    diagnostics: convert::diagnostics(&diagnostics),
+                    new_identity,
                     ..Default::default()
                 })
             })
@@ -355,11 +471,16 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         let imported = self
             .work("ImportResourceState", &request.type_name, async {
                 let resource = self.resource(&request.type_name)?;
-                let state = resource.import(&request.id)?;
+                let state = match &request.identity {
+                    Some(identity) if request.id.is_empty() => self.import_identity(&request.type_name, identity)?,
+                    _ => resource.import(&request.id)?,
+                };
+                let (identity, _) = self.identity_of(&request.type_name, &state, request.identity.as_ref(), Anew::Yes);
                 let state = convert::dynamic(&resource.schema().block.ty(), &state)?;
                 Ok(import_resource_state::ImportedResource {
                     type_name: request.type_name.clone(),
                     state: Some(state),
+                    identity,
                     ..Default::default()
                 })
             })
@@ -403,6 +524,14 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         std::mem::take(&mut *cancel).cancel();
         Ok(Response::new(stop::Response::default()))
     }
+}
+
+fn names<T: ?Sized, M>(registry: &Registry<T>, message: impl Fn(String) -> M) -> Vec<M> {
+    registry.keys().map(|name| message((*name).to_owned())).collect()
+}
+
+fn anew(anew: bool) -> Anew {
+    if anew { Anew::Yes } else { Anew::No }
 }
 
 fn split<T>(result: Result<T, Fault>) -> (Option<T>, Vec<proto::Diagnostic>) {

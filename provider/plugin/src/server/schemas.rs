@@ -17,6 +17,12 @@ pub struct ProviderSchemas {
     /// By name.
     pub data_sources: BTreeMap<String, Schema>,
     /// By name.
+    pub ephemerals: BTreeMap<String, Schema>,
+    /// What narrows down a list, by the name of its resource.
+    pub lists: BTreeMap<String, Schema>,
+    /// By name.
+    pub actions: BTreeMap<String, Schema>,
+    /// By name.
     pub functions: BTreeMap<String, Signature>,
 }
 
@@ -27,7 +33,10 @@ impl ProviderSchemas {
         let all = [("provider", &self.provider)]
             .into_iter()
             .chain(self.resources.iter().map(|(name, schema)| (name.as_str(), schema)))
-            .chain(self.data_sources.iter().map(|(name, schema)| (name.as_str(), schema)));
+            .chain(self.data_sources.iter().map(|(name, schema)| (name.as_str(), schema)))
+            .chain(self.ephemerals.iter().map(|(name, schema)| (name.as_str(), schema)))
+            .chain(self.lists.iter().map(|(name, schema)| (name.as_str(), schema)))
+            .chain(self.actions.iter().map(|(name, schema)| (name.as_str(), schema)));
         let blocks = all.flat_map(|(name, schema)| {
             schema.block.problems().into_iter().map(move |problem| format!("{name}: {problem}"))
         });
@@ -49,6 +58,15 @@ impl ProviderSchemas {
             "data_source_schemas": all(&self.data_sources),
         });
         // Terraform leaves out what there is none of
+        if !self.ephemerals.is_empty() {
+            json["ephemeral_resource_schemas"] = all(&self.ephemerals);
+        }
+        if !self.lists.is_empty() {
+            json["list_resource_schemas"] = all(&self.lists);
+        }
+        if !self.actions.is_empty() {
+            json["action_schemas"] = all(&self.actions);
+        }
         for (name, signature) in &self.functions {
             json["functions"][name] = function(signature);
         }

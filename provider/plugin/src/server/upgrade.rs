@@ -4,12 +4,31 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::{Fault, Schema, Type, Value, value::json};
+use super::check;
+use crate::{Fault, Path, Schema, Type, Value, resource::Chain, schema::Block, value::json};
 
 /// Reads stored state. Terraform asks for this on every read, also when the versions are the same.
 ///
 /// What the schema doesn't have is dropped, what it has and the state lacks is null.
-pub(crate) fn upgrade(name: &str, schema: &Schema, version: i64, stored: &[u8]) -> Result<Value, Fault> {
+pub(crate) fn upgrade(
+    name: &str,
+    schema: &Schema,
+    chain: Option<&Chain>,
+    version: i64,
+    state: &[u8],
+) -> Result<Value, Fault> {
+    if version < schema.version
+        && let Some(chain) = chain
+    {
+        if chain.newest != schema.version {
+            let problem = format!("the upgrades end with version {}, not {}", chain.newest, schema.version);
+            return Err(check::violations("Incomplete upgrades", name, vec![(Path::root(), problem)]).into());
+        }
+        if let Some(value) = chain.upgrade(version, state)? {
+            check::wholly_known(name, &value)?;
+            return Ok(value);
+        }
+    }
     if version != schema.version {
         let way_out = if version > schema.version {
             "It was written by a newer version of the provider: use that one, or a later one."
@@ -24,10 +43,18 @@ pub(crate) fn upgrade(name: &str, schema: &Schema, version: i64, stored: &[u8]) 
             ),
         ));
     }
-    let ty = schema.block.ty();
-    let pruned = serde_json::from_slice(stored).ok().map(|raw: &RawValue| pruned(&ty, raw));
-    let value = json::decode(&ty, pruned.as_deref().map_or(stored, str::as_bytes))?;
-    Ok(schema.block.conform(value))
+    stored(&schema.block, state)
+}
+
+/// Reads a state by the shape of a block.
+pub(crate) fn stored(block: &Block, state: &[u8]) -> Result<Value, Fault> {
+    Ok(block.conform(typed(&block.ty(), state)?))
+}
+
+/// Reads what is stored of a type.
+pub(crate) fn typed(ty: &Type, stored: &[u8]) -> Result<Value, Fault> {
+    let pruned = serde_json::from_slice(stored).ok().map(|raw: &RawValue| pruned(ty, raw));
+    Ok(json::decode(ty, pruned.as_deref().map_or(stored, str::as_bytes))?)
 }
 
 /// Drops the attributes that the type doesn't have, at any depth. Works on the text, so that numbers keep their digits; what
@@ -75,7 +102,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::*;
-    use crate::schema::{Attribute, Block};
+    use crate::schema::Attribute;
 
     #[test]
     fn what_is_gone_is_dropped_at_any_depth_and_numbers_keep_their_digits() {
@@ -89,7 +116,7 @@ mod tests {
             "parts": [ {"n": 18446744073709551617, "old": true}, null ],
             "by_name": {"a\"b": {"n": 0.1}}
         }"#;
-        let value = upgrade("a_thing", &schema, 3, stored.as_bytes()).unwrap();
+        let value = upgrade("a_thing", &schema, None, 3, stored.as_bytes()).unwrap();
         let part = |n: &str| Value::object([("n", Value::Number(n.parse().unwrap())), ("new", Value::Null)]);
         let expected = Value::object([
             ("parts", Value::list([part("18446744073709551617"), Value::Null])),
@@ -103,7 +130,7 @@ mod tests {
         let schema =
             Schema { version: 0, block: Block::new("").with(Attribute::new("n", Type::Number, "").optional()) };
         for stored in ["{\"n\": {}}", "[]", "{", ""] {
-            let fault = upgrade("a_thing", &schema, 0, stored.as_bytes()).unwrap_err();
+            let fault = upgrade("a_thing", &schema, None, 0, stored.as_bytes()).unwrap_err();
             assert_eq!(fault.diagnostics.len(), 1, "{stored}");
         }
     }
@@ -111,9 +138,9 @@ mod tests {
     #[test]
     fn another_version_is_refused_with_a_way_out() {
         let schema = Schema { version: 2, ..Schema::default() };
-        let newer = upgrade("a_thing", &schema, 3, b"{}").unwrap_err().to_string();
+        let newer = upgrade("a_thing", &schema, None, 3, b"{}").unwrap_err().to_string();
         assert!(newer.contains("newer version"), "{newer}");
-        let older = upgrade("a_thing", &schema, 1, b"{}").unwrap_err().to_string();
+        let older = upgrade("a_thing", &schema, None, 1, b"{}").unwrap_err().to_string();
         assert!(older.contains("between the two"), "{older}");
     }
 }
