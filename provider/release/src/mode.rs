@@ -78,7 +78,9 @@ pub fn decide(region: u8, cluster_uid: &str, own_record: Option<&Record>, peer: 
                 Mode::Hold,
                 "the record of the installation names another cluster for this region: this one was rebuilt".into(),
             )
-        } else if matches!(record.state, RecordState::Healthy | RecordState::Released) {
+        } else if record.state == RecordState::Healthy
+            || (record.state == RecordState::Released && record.lost != Some(region))
+        {
             (Mode::Normal, "the record says that this very cluster belongs to a healthy installation".into())
         } else {
             (Mode::Hold, "the record says that the installation is not healthy".into())
@@ -144,6 +146,7 @@ mod tests {
     #[case::rebuilt_before_fail_over(None, seen(record(RecordState::Healthy, "zero", "old"), true), Mode::Hold)]
     #[case::rebuilt_after_fail_over(None, seen(record(RecordState::FailedOver, "zero", "old"), true), Mode::Hold)]
     #[case::named_but_lost(None, seen(record(RecordState::FailedOver, "zero", "one"), true), Mode::Hold)]
+    #[case::released_while_lost(None, seen(record(RecordState::Released, "zero", "one"), true), Mode::Hold)]
     #[case::peers_record_is_void(
         None,
         seen(record(RecordState::Healthy, "older", "one"), false),

@@ -69,6 +69,10 @@ fn plan_update(change: &mut Change<Failover>) {
     let epoch = observation.record().map_or(0, |record| record.epoch);
     if is_stale(&planned, &observation) {
         unknown_all(&mut change.planned, &prior);
+        // only the decision that was taken before may be carried on; without a record nobody knows which that is
+        if epoch > 0 {
+            change.planned.epoch = number(epoch);
+        }
         change.intent = Some(Intent { open: true, epoch, ..Intent::default() });
         return;
     }
@@ -97,6 +101,7 @@ fn plan_update(change: &mut Change<Failover>) {
         return;
     }
     unknown_all(&mut change.planned, &prior);
+    change.planned.epoch = number(epoch_after(&steps, epoch));
     change.planned.planned_steps = texts(&steps, &observation);
     if let Goal::Without(lost) = goal {
         warn_of_loss(change, &observation, lost);
@@ -118,6 +123,15 @@ fn undecided(observation: &Observation) -> (String, String) {
          is seen, or leave `failover_active = false`."
     );
     ("No region is lost".to_owned(), detail)
+}
+
+/// A claim names its epoch; nothing else changes it.
+fn epoch_after(steps: &[Step], before: u64) -> u64 {
+    steps.iter().find_map(|step| if let Step::Claim { epoch, .. } = step { Some(*epoch) } else { None }).unwrap_or(before)
+}
+
+fn number(epoch: u64) -> Attr<i64> {
+    i64::try_from(epoch).map_or(Attr::Unknown, Attr::Known)
 }
 
 /// Texts as an attribute's value.

@@ -220,7 +220,8 @@ impl<'a> Run<'a> {
     pub fn admit(&self, goal: Goal, intent: &Intent, declared: bool) -> Result<(), Fault> {
         let o = self.o();
         let epoch = o.record().map_or(0, |record| record.epoch);
-        if !intent.open && epoch != intent.epoch {
+        // a creation saw none
+        if (!intent.open || intent.epoch > 0) && epoch != intent.epoch {
             return Err(changed(&format!("The record is of epoch {epoch}; the plan saw epoch {}.", intent.epoch), o));
         }
         if intent.steps.is_empty() && !intent.open {

@@ -14,7 +14,7 @@ use terraform_plugin::{Apply, Attr, Context, Fault};
 use super::{
     Observation, RegionResource, cluster,
     install::{Installed, install},
-    phase,
+    phase, plan,
     read::{known, note_cluster},
     setup::{Setup, capital},
 };
@@ -81,6 +81,7 @@ pub async fn update(ctx: &Context<C8>, apply: Apply<RegionResource>) -> Result<(
         return Ok((model, seen));
     }
     let setup = Setup::known(&model)?;
+    plan::refuse_restart(&prior, &setup)?;
     let place = setup.place(ctx.client.project())?;
     let wait = patience(ctx);
     if let (Some(before), Some(now)) = (prior.id.known(), setup.id(ctx.client.project()))

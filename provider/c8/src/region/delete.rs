@@ -1,6 +1,6 @@
 //! Delete of `c8_region`: nothing is left behind, and nothing is taken away that the installation lives on.
 
-use c8_clients::{Wait, gcp};
+use c8_clients::{Wait, gcp, kubernetes::Error};
 use c8_release::{Record, RecordState, teardown::Teardown};
 use c8_schemas::{Region, topology::Place};
 use terraform_plugin::{Context, Delete, Fault};
@@ -60,7 +60,15 @@ pub async fn delete(ctx: &Context<C8>, delete: Delete<RegionResource>) -> Result
     }
 
     let peer_namespace = peer.and_then(|entry| entry.namespace.known());
-    let record = newest_record(&target, &own, peer_reach.as_ref(), peer_namespace).await;
+    let record = newest_record(&target, &own, peer_reach.as_ref(), peer_namespace).await.map_err(|error| {
+        Fault::new(
+            "Region can't be deleted",
+            format!(
+                "Whether {} carries the installation alone can't be read: {error}. Nothing was deleted; destroy again.",
+                target.title()
+            ),
+        )
+    })?;
     if let Some(record) = &record
         && record.survivor() == Some(target.region_id)
     {
@@ -154,14 +162,16 @@ fn half(ctx: &Context<C8>) -> tokio::time::Instant {
     tokio::time::Instant::now() + ctx.remaining() / 2
 }
 
-/// The newest record that is not void where it lies. It lies in both regions as a rule.
+/// The newest record that is not void where it lies. It lies in both regions as a rule, so that the peer's is not needed
+/// where the own one can be read; one of them must be, if anybody answers: it may say that the region holds the only data.
 async fn newest_record(
     target: &Target,
     own: &Reach,
     peer: Option<&Reach>,
     peer_namespace: Option<&String>,
-) -> Option<Record> {
+) -> Result<Option<Record>, Error> {
     let mut found = Vec::new();
+    let (mut read, mut unread) = (false, None);
     let places = [
         own.alive().map(|alive| (alive, target.region_id, &target.namespace)),
         peer.and_then(Reach::alive)
@@ -169,13 +179,22 @@ async fn newest_record(
             .map(|(alive, namespace)| (alive, u8::from(target.region_id == 0), namespace)),
     ];
     for (alive, region_id, namespace) in places.into_iter().flatten() {
-        if let Ok(Some(record)) = live::record(&alive.kubernetes, namespace).await
-            && !record.is_void_in(region_id, &alive.uid)
-        {
-            found.push(record);
+        match live::record(&alive.kubernetes, namespace).await {
+            Ok(record) => {
+                read |= region_id == target.region_id || record.is_some();
+                found.extend(record.filter(|record| !record.is_void_in(region_id, &alive.uid)));
+            }
+            Err(error) => unread = Some(error),
         }
     }
-    found.into_iter().max_by_key(Record::version_order)
+    newest(found, read, unread)
+}
+
+fn newest(found: Vec<Record>, read: bool, unread: Option<Error>) -> Result<Option<Record>, Error> {
+    match unread {
+        Some(error) if !read => Err(error),
+        _ => Ok(found.into_iter().max_by_key(Record::version_order)),
+    }
 }
 
 async fn delete_cluster(ctx: &Context<C8>, target: &Target) -> Result<(), Fault> {
@@ -246,6 +265,14 @@ fn is_own(name: &str, prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_that_can_not_be_read_is_not_no_record() {
+        let error = || Some(Error::NotFound { what: "it".into() });
+        assert!(newest(Vec::new(), false, error()).is_err());
+        assert_eq!(newest(vec![Record::default()], true, error()).ok().flatten(), Some(Record::default()));
+        assert_eq!(newest(Vec::new(), false, None).ok().flatten(), None);
+    }
 
     #[test]
     fn rules_of_another_group_are_not_ours() {

@@ -6,18 +6,21 @@
 //! | lost or unreachable | any | prior values, "change postponed"; `-replace` still takes the new configuration |
 //! | installing | any | update; nothing runs yet that a restart could hurt |
 //! | held, running | own place | replace |
-//! | running | brokers would restart | refused; postponed while the peer is in trouble, and if it is not the user's change |
+//! | running | brokers would restart | planned with a warning, refused by apply: an error here would be in the way of destroy
+//! and `-replace`; postponed while the peer is in trouble, and if it is not the user's change |
 //! | held, running | other objects | update |
 
 use std::collections::BTreeMap;
 
 use c8_schemas::{Camunda, Region, TopologyEntry, topology::Place};
-use terraform_plugin::{Attr, Change, Path};
+use terraform_plugin::{Attr, Change, Fault, Path};
 
 use super::{
     RegionResource, phase,
     setup::{Setup, SetupError},
 };
+
+const WOULD_RESTART: &str = "Change would restart a running region";
 
 /// Fills the computed attributes, postpones and refuses.
 pub fn plan(change: &mut Change<RegionResource>) {
@@ -130,6 +133,27 @@ fn spare_the_survivor(change: &mut Change<RegionResource>, prior: &Region, prior
     spared
 }
 
+/// What an apply refuses, before it touches anything: the brokers of a running region never restart.
+///
+/// # Errors
+/// The change would restart them, or replace disks that are in use.
+pub fn refuse_restart(prior: &Region, planned: &Setup) -> Result<(), Fault> {
+    let running = prior.phase.known().is_some_and(|phase| phase::is_running(phase));
+    let Ok(before) = Setup::of(prior) else { return Ok(()) };
+    if !running || !must_not_change(&before, planned) {
+        return Ok(());
+    }
+    Err(Fault::at(
+        Path::root().attr("camunda"),
+        WOULD_RESTART,
+        format!(
+            "The change would restart the brokers of {}, or replace disks that are in use. This version of the provider does \
+             neither. Nothing was changed. Take the change back.",
+            planned.title()
+        ),
+    ))
+}
+
 /// Whether the user's change would restart brokers or change disks.
 fn must_not_change(before: &Setup, after: &Setup) -> bool {
     let digest = |setup: &Setup| setup.objects().get(&after.broker_key()).cloned();
@@ -146,12 +170,12 @@ fn keep_what_must_not_restart(
     wanted: &mut BTreeMap<String, String>,
 ) {
     if before.is_some_and(|before| must_not_change(before, setup)) {
-        change.diags.error(
+        change.diags.warning(
             Path::root().attr("camunda"),
-            "Change would restart a running region",
+            WOULD_RESTART,
             format!(
                 "The change would restart the brokers of {}, or replace disks that are in use. This version of the provider does \
-                 neither. Take the change back.",
+                 neither: apply will refuse it and change nothing. Take the change back. (`-replace` and destroy are not affected.)",
                 setup.title()
             ),
         );
@@ -357,12 +381,12 @@ mod tests {
     }
 
     #[rstest]
-    #[case::broker_restart("running", version, false, &["Change would restart a running region"], false)]
+    #[case::broker_restart("running", version, false, &["Change would restart a running region"], true)]
     #[case::broker_restart_in_an_outage("running", version, true, &["Change postponed"], false)]
     #[case::held_brokers_do_not_run("held", version, false, &[], true)]
     #[case::not_yet_installed("installing", version, false, &[], true)]
     #[case::web_app("running", drop_version, false, &[], true)]
-    #[case::store_disk("running", store_disk, false, &["Change would restart a running region"], false)]
+    #[case::store_disk("running", store_disk, false, &["Change would restart a running region"], true)]
     #[case::nodes("running", machine, false, &["Nodes are not changed in place"], false)]
     #[case::lost("lost", version, false, &["Change postponed"], false)]
     #[case::unreachable("unreachable", machine, false, &["Change postponed"], false)]
@@ -378,9 +402,10 @@ mod tests {
         let change = planned(&prior, edit, peer_in_trouble);
         assert_eq!(summaries(&change), diags);
         assert!(change.replaces().is_empty());
-        if !change.diags.has_errors() {
-            assert_eq!(change.planned.phase.is_unknown(), applies, "{:?}", change.planned.phase);
-        }
+        assert!(!change.diags.has_errors(), "a plan must not be in the way of destroy and -replace");
+        assert_eq!(change.planned.phase.is_unknown(), applies, "{:?}", change.planned.phase);
+        let refused = refuse_restart(&prior, &Setup::of(&change.planned).unwrap()).is_err();
+        assert_eq!(refused, diags == ["Change would restart a running region"]);
         if phase::is_out_of_reach(phase) || peer_in_trouble {
             assert_eq!(change.planned, prior, "prior values");
         }

@@ -116,6 +116,9 @@ fn a_loss_and_the_switch_plan_the_steps_with_the_evidence() {
     assert!(!change.diags.has_errors(), "{:?}", change.diags);
     assert_eq!(texts(&change.planned)[0], "claim the transition: region 1 is lost, epoch 4");
     assert_eq!(change.planned.phase, Attr::Unknown);
+    // what is certain is said
+    assert_eq!((&change.planned.id, &change.planned.group), (&Attr::Known("id".into()), &Attr::Known("a-b".into())));
+    assert_eq!(change.planned.epoch, Attr::Known(4), "as the claim says");
     let warning = change.diags.iter().next().unwrap();
     assert_eq!(warning.summary, "Region 1 (b, europe-west1-b) is lost");
     assert!(warning.detail.contains("no answer within 10 s"), "{}", warning.detail);
@@ -151,7 +154,9 @@ fn a_cluster_that_is_rebuilt_in_this_apply_leaves_the_steps_unknown() {
         let change = planned(Some(state(true)), wanted, Some(observation([true, false])));
         assert!(!change.diags.has_errors(), "{:?}", change.diags);
         assert_eq!(change.planned.planned_steps, Attr::Unknown);
-        assert!(change.intent.unwrap().open);
+        assert_eq!(change.planned.epoch, Attr::Known(3), "no claim is taken without a plan that says so");
+        let intent = change.intent.unwrap();
+        assert_eq!((intent.open, intent.epoch), (true, 3), "what is not planned goes on for this epoch only");
     }
 }
 
