@@ -170,7 +170,7 @@ impl ReleaseConfig {
             wrong(
                 "topology",
                 &self.namespaces[0],
-                "the namespaces of the two regions must differ: names are routed between the clusters by namespace",
+                "it is the namespace of both regions, and they must differ: names are routed between the clusters by namespace",
             );
         }
         if !is_dns_label(&self.release, 30) || !self.release.starts_with(|c: char| c.is_ascii_lowercase()) {
@@ -199,7 +199,7 @@ impl ReleaseConfig {
             wrong(
                 "failure_timeout",
                 &self.failure_timeout,
-                "it must be a whole number with a unit, such as `10s` or `800ms`",
+                "it must be a whole number above 0 with a unit, such as `10s` or `800ms`",
             );
         }
         for (component, image) in &self.images {
@@ -207,7 +207,7 @@ impl ReleaseConfig {
                 wrong(
                     "images",
                     component,
-                    "there are images for `zeebe`, `operate`, `tasklist`, `connectors`, `elasticsearch` and `busybox`",
+                    "it is no image of this release; there are `zeebe`, `operate`, `tasklist`, `connectors`, `elasticsearch` and `busybox`",
                 );
             }
             if image.is_empty() || image.contains(char::is_whitespace) {

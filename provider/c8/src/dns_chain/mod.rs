@@ -18,7 +18,7 @@ use terraform_plugin::{Apply, Change, Context, Delete, Diagnostics, Fault, Resou
 
 use crate::{
     installation::{Installation, check_regions},
-    provider::{C8, resolve},
+    provider::{C8, resolve, within_a_look},
 };
 
 /// The resource.
@@ -61,7 +61,8 @@ impl Resource for DnsChainResource {
         let Ok(installation) = Installation::resolve(&prior.regions, ctx.client.project()) else {
             return Ok(Some((prior, Observation::default())));
         };
-        Ok(Some(converge::look(ctx, &installation, prior).await))
+        let looked = within_a_look(converge::look(ctx, &installation, prior.clone())).await;
+        Ok(Some(looked.unwrap_or_else(|| (prior, Observation::default()))))
     }
 
     async fn create(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(DnsChain, Observation), Fault> {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     installation::{Installation, RegionAt, capital},
-    provider::{Alive, C8, Reach, living, resolve, wait},
+    provider::{Alive, C8, Reach, living, resolve, wait, within_a_look},
 };
 
 /// Looks, without changing anything. `None` if the bucket is gone.
@@ -22,12 +22,18 @@ pub async fn look(ctx: &Context<C8>, prior: EsBackupRepo) -> Option<(EsBackupRep
     let unseen = |prior| Some((prior, Observation::default()));
     let Ok(installation) = Installation::resolve(&prior.regions, ctx.client.project()) else { return unseen(prior) };
     let Ok(cloud) = cloud(&ctx.client, &installation, &prior) else { return unseen(prior) };
-    let (bucket, granted, keys, reaches) = futures::join!(
-        async { ctx.client.gcp().buckets().get(&cloud.bucket).await },
-        cloud.is_granted(),
-        cloud.key_ids(),
-        ctx.client.reach_both(&installation),
-    );
+    let looks = async {
+        futures::join!(
+            async { ctx.client.gcp().buckets().get(&cloud.bucket).await },
+            cloud.is_granted(),
+            cloud.key_ids(),
+            ctx.client.reach_both(&installation),
+        )
+    };
+    let Some((bucket, granted, keys, reaches)) = within_a_look(looks).await else { return unseen(prior) };
+    if let Err(error @ GcpError::Forbidden { .. }) = &bucket {
+        ctx.client.warn_of_rights(ctx, &installation, "The backup repository", &error.to_string()).await;
+    }
     match bucket {
         Ok(None) => return None,
         Ok(Some(_)) => {}
@@ -58,7 +64,8 @@ pub async fn look(ctx: &Context<C8>, prior: EsBackupRepo) -> Option<(EsBackupRep
             found
         })
     });
-    drift.extend(futures::future::join_all(halves).await.into_iter().flatten());
+    let found = within_a_look(futures::future::join_all(halves)).await.unwrap_or_default();
+    drift.extend(found.into_iter().flatten());
     Some((prior, Observation { drift }))
 }
 

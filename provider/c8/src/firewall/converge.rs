@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     installation::{Installation, RegionAt},
-    provider::{C8, resolve, wait},
+    provider::{C8, resolve, wait, within_a_look},
 };
 
 /// What was found of both rules.
@@ -22,12 +22,22 @@ pub struct Seen {
 }
 
 /// Looks, without changing anything. `None` if the rules themselves can't be asked for.
-pub async fn look(client: &C8, installation: &Installation) -> Option<Seen> {
-    let (facts, zero, one) = futures::join!(
-        both_facts(client, installation),
-        existing(client, installation, 0),
-        existing(client, installation, 1),
-    );
+pub async fn look(ctx: &Context<C8>, installation: &Installation) -> Option<Seen> {
+    let client = &ctx.client;
+    let looks = async {
+        futures::join!(
+            both_facts(client, installation),
+            existing(client, installation, 0),
+            existing(client, installation, 1),
+        )
+    };
+    let (facts, zero, one) = within_a_look(looks).await?;
+    for refused in [&zero, &one].into_iter().filter_map(|found| found.as_ref().err()) {
+        if matches!(refused, Error::Forbidden { .. }) {
+            client.warn_of_rights(ctx, installation, "The rules between the regions", &refused.to_string()).await;
+            return None;
+        }
+    }
     let found = [zero.ok()?, one.ok()?];
     // a cluster that can't be asked is no reason to call the rules wrong
     let facts = [facts[0].clone().ok().flatten(), facts[1].clone().ok().flatten()];

@@ -74,7 +74,7 @@ impl Resource for FirewallResource {
         let Ok(installation) = Installation::resolve(&prior.regions, ctx.client.project()) else {
             return Ok(Some((prior, Observation::default())));
         };
-        let Some(seen) = converge::look(&ctx.client, &installation).await else {
+        let Some(seen) = converge::look(ctx, &installation).await else {
             // c8_region warns of what does not answer; a second warning helps nobody
             return Ok(Some((prior, Observation::default())));
         };

@@ -83,7 +83,7 @@ pub fn check_regions(regions: &RegionRefs, diags: &mut Diagnostics) {
         // the project may come from the provider, which is not known here
         match reference.place(Some("project")) {
             Ok(_) | Err(PlaceError::Unknown) => {}
-            Err(error) => diags.error(at, "Region names no cluster", format!("{}.", capital(&error.to_string()))),
+            Err(error) => diags.error(at, place_problem(&error), format!("{}.", capital(&error.to_string()))),
         }
     }
     if groups.len() > 1 {
@@ -95,6 +95,16 @@ pub fn check_regions(regions: &RegionRefs, diags: &mut Diagnostics) {
                 groups.iter().map(|group| format!("`{group}`")).collect::<Vec<_>>().join(" and ")
             ),
         );
+    }
+}
+
+/// The heading for an entry or a reference that does not lead to one cluster.
+#[must_use]
+pub const fn place_problem(error: &PlaceError) -> &'static str {
+    match error {
+        PlaceError::Both => "Region names two clusters",
+        PlaceError::Missing(_) => "Region names half of a cluster",
+        PlaceError::Neither | PlaceError::Unknown => "Region names no cluster",
     }
 }
 

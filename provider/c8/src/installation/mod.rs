@@ -5,7 +5,7 @@
 
 mod check;
 
-pub use check::{capital, check_group, check_namespace, check_regions, is_dns_label};
+pub use check::{capital, check_group, check_namespace, check_regions, is_dns_label, place_problem};
 
 use c8_release::names;
 use c8_schemas::{

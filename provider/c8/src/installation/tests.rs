@@ -40,11 +40,11 @@ fn order_of_the_list_does_not_matter() {
 #[case::no_label(both(reference(0, "A_b", Attr::Null), reference(1, "b", Attr::Null)), &["Invalid namespace"])]
 #[case::two_clusters(
     both(RegionRef { kubeconfig_context: text("k"), ..reference(0, "a", Attr::Null) }, reference(1, "b", Attr::Null)),
-    &["Region names no cluster"]
+    &["Region names two clusters"]
 )]
 #[case::half_a_cluster(
     both(RegionRef { cluster: Attr::Null, ..reference(0, "a", Attr::Null) }, reference(1, "b", Attr::Null)),
-    &["Region names no cluster"]
+    &["Region names half of a cluster"]
 )]
 #[case::groups(
     both(

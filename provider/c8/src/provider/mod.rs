@@ -8,7 +8,7 @@
 mod config;
 mod reach;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use c8_clients::{
     Wait,
@@ -104,6 +104,24 @@ impl C8 {
     }
 }
 
+impl C8 {
+    /// Warns that a look was refused, unless `c8_region` has the same to say of a whole region.
+    pub async fn warn_of_rights(&self, ctx: &Context<Self>, installation: &Installation, what: &str, why: &str) {
+        let refused = |reach: &Reach| matches!(reach, Reach::Silent(silent) if silent.forbidden);
+        if self.reach_both(installation).await.iter().any(refused) {
+            return;
+        }
+        ctx.warn(
+            format!("{what} can't be looked at"),
+            format!(
+                "{}.\nThat says nothing of their health: what is known of them stays as it is. The guide \"Permissions\" lists \
+                 what a plan needs.",
+                crate::installation::capital(why)
+            ),
+        );
+    }
+}
+
 /// Resolves `regions` where all is known, as a fault that points at the attribute.
 ///
 /// # Errors
@@ -116,6 +134,15 @@ pub fn resolve(client: &C8, regions: &RegionRefs) -> Result<Installation, Fault>
             format!("The attribute is not usable: {error}."),
         )
     })
+}
+
+/// Time for what a refresh looks at once the cluster is known to answer. Together with the probe it keeps a plan of an
+/// installation that hangs within half a minute.
+const LOOK: Duration = Duration::from_secs(12);
+
+/// A look of a refresh; `None` if it takes too long. Nothing can be said then, and what is known stays.
+pub async fn within_a_look<T>(look: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(LOOK, look).await.ok()
 }
 
 /// Deadline and cancellation of a call, for everything that polls.

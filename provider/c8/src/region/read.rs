@@ -16,9 +16,7 @@ use terraform_plugin::{Attr, Context, Fault};
 use super::setup::{Setup, capital, title};
 use super::{Observation, live, phase};
 use crate::installation::DEFAULT_RELEASE;
-use crate::provider::{Alive, C8, Reach};
-
-const OUT_OF_REACH: &str = "Region is unreachable";
+use crate::provider::{Alive, C8, Reach, within_a_look};
 
 /// Looks at the region.
 pub async fn read(
@@ -43,13 +41,18 @@ pub async fn read(
     let meant = reference.cluster_uid.known().cloned();
     match &own {
         Reach::Alive(alive) if meant.as_ref().is_none_or(|uid| *uid == alive.uid) => {
-            match read_alive(&prior, reference, alive).await {
+            let looked = within_a_look(read_alive(&prior, reference, alive)).await;
+            let silent = || Error::Unreachable {
+                endpoint: alive.kubernetes.endpoint().to_owned(),
+                cause: "it answers, but not in time".to_owned(),
+            };
+            match looked.unwrap_or_else(|| Err(silent())) {
                 Ok((model, disks)) => Ok(Some((model, Observation { disks, ..seen }))),
                 Err(error @ Error::Forbidden { .. }) => {
-                    ctx.warn(OUT_OF_REACH, format!("{}: {error}. What is known of it stays as it is.", name(&prior)));
+                    forbidden(ctx, &prior, &error.to_string());
                     Ok(Some((prior, seen)))
                 }
-                Err(error) if error.is_unreachable() => Ok(Some((lose(ctx, prior, &error.to_string(), None), seen))),
+                Err(error) if is_silence(&error) => Ok(Some((lose(ctx, prior, &error.to_string(), None), seen))),
                 Err(error) => Err(Fault::new("Region can't be read", format!("{}: {error}.", name(&prior)))),
             }
         }
@@ -64,7 +67,7 @@ pub async fn read(
         }
         Reach::Silent(silent) if silent.forbidden => {
             // never evidence of anything
-            ctx.warn(OUT_OF_REACH, format!("{}: {}. What is known of it stays as it is.", name(&prior), silent.why));
+            forbidden(ctx, &prior, &silent.why);
             Ok(Some((prior, seen)))
         }
         Reach::Silent(silent) => {
@@ -72,6 +75,23 @@ pub async fn read(
             Ok(Some((lose(ctx, prior, &silent.why, evidence.as_deref()), seen)))
         }
     }
+}
+
+/// Permissions are never evidence of anything (design.md 3.8).
+fn forbidden(ctx: &Context<C8>, prior: &Region, why: &str) {
+    ctx.warn(
+        format!("{} can't be looked at", name(prior)),
+        format!(
+            "{}.\nThat says nothing of its health: what is known of it stays as it is. The guide \"Permissions\" lists what a plan \
+             needs.",
+            capital(why)
+        ),
+    );
+}
+
+/// An API server that fails by itself is as good as none that answers.
+fn is_silence(error: &Error) -> bool {
+    error.is_unreachable() || matches!(error, Error::Api { status: 500.., .. })
 }
 
 fn in_trouble(reach: &Reach) -> bool {
@@ -110,16 +130,20 @@ async fn evidence(prior: &Region, peer: Option<&Reach>) -> Option<String> {
 fn lose(ctx: &Context<C8>, mut prior: Region, why: &str, evidence: Option<&str>) -> Region {
     let was_lost = prior.phase.known().is_some_and(|phase| phase == phase::LOST);
     let lost = evidence.is_some() || was_lost;
-    let verdict = if lost { "lost" } else { "unreachable" };
     let evidence = evidence.map(|evidence| format!("; {evidence}")).unwrap_or_default();
-    ctx.warn(
-        OUT_OF_REACH,
+    let detail = if lost {
         format!(
-            "{} is {verdict}: {why}{evidence}.\nIts state is kept. The data source c8_dr_state shows what the rest of the \
-             installation sees; `failover_active = true` runs on the other region; `terraform apply -replace` rebuilds this one.",
-            name(&prior)
-        ),
-    );
+            "It counts as lost: {why}{evidence}.\nIts state is kept. The data source c8_dr_state shows what the rest of the \
+             installation sees; `failover_active = true` runs on the other region; `terraform apply -replace` rebuilds this one."
+        )
+    } else {
+        format!(
+            "{}.\nNothing else says that it is lost, and its state is kept. Look again in a while; the data source c8_dr_state \
+             shows what the rest of the installation sees.",
+            capital(why)
+        )
+    };
+    ctx.warn(format!("{} is unreachable", name(&prior)), detail);
     prior.phase = Attr::Known((if lost { phase::LOST } else { phase::UNREACHABLE }).to_owned());
     prior
 }

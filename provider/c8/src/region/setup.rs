@@ -9,7 +9,7 @@ use c8_schemas::{
 };
 use terraform_plugin::{Attr, Diagnostics, Fault, Path};
 
-use crate::installation::{check_group, check_namespace};
+use crate::installation::{check_group, check_namespace, place_problem};
 
 /// What a region is made of, once all is known.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,11 +98,7 @@ impl Setup {
             }
             match entry.place(Some("project")) {
                 Ok(_) | Err(PlaceError::Unknown) => {}
-                Err(error) => diags.error(
-                    at,
-                    "Region names no cluster",
-                    format!("This entry of `topology` is not usable: {error}."),
-                ),
+                Err(error) => diags.error(at, place_problem(&error), place_detail(index, &error)),
             }
         }
         if diags.has_errors() {
@@ -173,7 +169,7 @@ impl Setup {
     pub fn place(&self, project: Option<&str>) -> Result<Place, Fault> {
         self.own.place(project).map_err(|error| {
             let at = Path::root().attr("topology").index(usize::from(self.region_id));
-            Fault::at(at, "Region names no cluster", format!("This entry of `topology` is not usable: {error}."))
+            Fault::at(at, place_problem(&error), place_detail(usize::from(self.region_id), &error))
         })
     }
 
@@ -265,6 +261,11 @@ fn release(
     })
 }
 
+/// The entry of region `index` does not lead to one cluster.
+fn place_detail(index: usize, error: &PlaceError) -> String {
+    format!("Entry {index} of `topology` (region {index}) is not usable: {error}.")
+}
+
 fn check_cluster(cluster: &c8_schemas::Cluster, own: &TopologyEntry, diags: &mut Diagnostics) {
     let at = Path::root().attr("cluster");
     if matches!(own.place(Some("project")), Ok(Place::Kubeconfig { .. })) {
@@ -275,9 +276,22 @@ fn check_cluster(cluster: &c8_schemas::Cluster, own: &TopologyEntry, diags: &mut
              cluster by `location` and `cluster`.",
         );
     }
-    let counts = (cluster.min_nodes.known(), cluster.max_nodes.known());
-    if let (Some(min), Some(max)) = counts
-        && (*min < 0 || *max < 1 || min > max)
+    if cluster.machine_type.known().is_some_and(|machine| machine.trim().is_empty()) {
+        diags.error(
+            at.attr("machine_type"),
+            "Invalid machine type",
+            "`machine_type` is empty. Name one of Google Cloud, such as `n2-standard-8`.",
+        );
+    }
+    let (min, max) = (cluster.min_nodes.known(), cluster.max_nodes.known());
+    if let Some(min) = min.filter(|min| **min < 0) {
+        diags.error(
+            at.attr("min_nodes"),
+            "Invalid number of nodes",
+            format!("`min_nodes` is {min}. It must be 0 or more."),
+        );
+    } else if let (Some(min), Some(max)) = (min, max)
+        && (*max < 1 || min > max)
     {
         diags.error(
             at.attr("max_nodes"),
@@ -388,6 +402,8 @@ pub(super) mod tests {
     #[case::unknown_version(|m: &mut Region| m.camunda.as_mut().unwrap().version = Attr::Unknown, &["unknown"])]
     #[case::unknown_topology(|m: &mut Region| m.topology = Attr::Unknown, &["unknown"])]
     #[case::nodes(|m: &mut Region| { let c = m.cluster.as_mut().unwrap(); c.min_nodes = Attr::Known(3); c.max_nodes = Attr::Known(2) }, &["Invalid number of nodes"])]
+    #[case::no_nodes(|m: &mut Region| m.cluster.as_mut().unwrap().min_nodes = Attr::Known(-1), &["Invalid number of nodes"])]
+    #[case::machine(|m: &mut Region| m.cluster.as_mut().unwrap().machine_type = text(" "), &["Invalid machine type"])]
     #[case::group(|m: &mut Region| m.group = text("No Group"), &["Invalid group"])]
     #[case::kubeconfig(|m: &mut Region| if let Attr::Known(list) = &mut m.topology {
         list[0] = Attr::Known(TopologyEntry { namespace: text("a"), kubeconfig_context: text("x"), ..Default::default() });

@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::Error;
-use super::error::chain;
+use super::error::{chain, root};
 use super::service_account::{Exchange, ServiceAccountKey};
 use crate::Secret;
 
@@ -108,8 +108,9 @@ impl TokenSource {
 
 fn no_default(error: &dyn std::error::Error) -> String {
     format!(
-        "{}. Set `credentials` or `access_token` in the provider block, or run `gcloud auth application-default login`",
-        chain(error)
+        "none are configured, and the machine's own can't be had ({}). Set `credentials` or `access_token` in the provider \
+         block, or run `gcloud auth application-default login`",
+        root(error)
     )
 }
 

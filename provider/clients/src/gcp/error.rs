@@ -134,12 +134,14 @@ impl Error {
             // A body that is no JSON error still has a status.
             return match http {
                 Some(code) if !gone => Self::from_code(endpoint, subject, http_code(code), http, payload(error)),
-                _ if gone => Self::Unreachable { endpoint: endpoint.to_owned(), cause: chain(error) },
+                _ if gone => Self::Unreachable { endpoint: endpoint.to_owned(), cause: root(error) },
                 _ => Self::Api { verb: subject.verb, what: subject.what(), status: http, message: chain(error) },
             };
         };
         // A JSON error without a known `status` is as good as its HTTP code.
         let code = match (status.code, http) {
+            // Whatever the body says: these are about permissions, and must never be taken for an outage.
+            (_, Some(code @ (401 | 403))) => http_code(code),
             (Code::Ok | Code::Unknown, Some(code)) => http_code(code),
             (code, _) => code,
         };
@@ -154,6 +156,8 @@ impl Error {
         message: String,
     ) -> Self {
         let what = subject.what();
+        // It becomes a part of a sentence.
+        let message = message.trim_end_matches(['.', ' ', '\n']).to_owned();
         match code {
             Code::NotFound => Self::NotFound { what },
             Code::AlreadyExists => Self::AlreadyExists { what },
@@ -194,6 +198,22 @@ fn payload(error: &google_cloud_gax::error::Error) -> String {
     text.chars().take(300).collect()
 }
 
+/// The innermost cause: what happened on the wire. The layers above it name libraries and repeat the address.
+pub(crate) fn root(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    let text = cause.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default().trim_end_matches(['.', ' ']);
+    // the names that libraries give to a connection that breaks off
+    match text {
+        "tls handshake eof" => "the connection was closed during the TLS handshake".to_owned(),
+        "operation timed out" | "deadline has elapsed" => "it did not answer in time".to_owned(),
+        text => text.to_owned(),
+    }
+}
+
 /// An error with its causes, outermost first.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -207,4 +227,27 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("error sending request for url (https://k/x)")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn users_read_what_happened_on_the_wire() {
+        let broken = |text: &str| root(&Outer(std::io::Error::other(text.to_owned())));
+        assert_eq!(broken("Connection refused (os error 111)"), "Connection refused");
+        assert_eq!(broken("tls handshake eof"), "the connection was closed during the TLS handshake");
+    }
+
+    #[test]
+    fn the_http_status_decides_about_permissions() {
+        let subject = Subject { verb: "get", kind: "GKE cluster", name: "a" };
+        let error = Error::from_code("http://g", subject, http_code(403), Some(403), "Missing permission.".into());
+        assert_eq!(error.to_string(), "not allowed to get GKE cluster a: Missing permission");
+    }
 }

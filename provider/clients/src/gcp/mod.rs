@@ -30,7 +30,7 @@ pub use cluster::{Cluster, ClusterStatus, DnsProvider, NewCluster, OWNER_LABEL};
 pub use compute::{Direction, Firewall, Firewalls, Ports};
 pub use container::{Clusters, Operation};
 pub use error::Error;
-pub(crate) use error::chain;
+pub(crate) use error::{chain, root};
 pub use iam::{ServiceAccount, ServiceAccountKey, ServiceAccounts};
 pub use storage::{Binding, Bucket, Buckets, Policy};
 

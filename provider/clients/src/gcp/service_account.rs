@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::Error;
 use super::credentials::SCOPE;
-use super::error::chain;
+use super::error::{chain, root};
 use crate::Secret;
 
 const LIFETIME: Duration = Duration::from_secs(3600);
@@ -185,10 +185,10 @@ impl Exchange {
             self.http.post(&self.key.token_uri).header("content-type", "application/x-www-form-urlencoded").body(body);
         let answer = request.send().await.map_err(|error| {
             let why = if error.is_timeout() { "timed out: " } else { "" };
-            unreachable(format!("{why}{}", chain(&error.without_url())))
+            unreachable(format!("{why}{}", root(&error.without_url())))
         })?;
         let status = answer.status();
-        let text = answer.text().await.map_err(|error| unreachable(chain(&error.without_url())))?;
+        let text = answer.text().await.map_err(|error| unreachable(root(&error.without_url())))?;
         if status.is_server_error() {
             return Err(unreachable(format!("HTTP {status}")));
         }
@@ -212,7 +212,8 @@ impl Exchange {
 fn refusal(text: &str) -> String {
     let json: Value = serde_json::from_str(text).unwrap_or_default();
     let field = |name: &str| json[name].as_str().map(str::to_owned);
-    [field("error"), field("error_description")].into_iter().flatten().collect::<Vec<_>>().join(": ")
+    let said = [field("error"), field("error_description")].into_iter().flatten().collect::<Vec<_>>().join(": ");
+    if said.is_empty() { "without a reason".to_owned() } else { said }
 }
 
 #[cfg(test)]

@@ -138,9 +138,9 @@ impl Error {
                     Self::Unreachable { endpoint: endpoint.clone(), cause: cause.clone() }
                 }
                 Some(error) => Self::Forbidden { verb, what: what.to_owned(), message: error.to_string() },
-                None => unreachable(gcp::chain(cause.as_ref())),
+                None => unreachable(gcp::root(cause.as_ref())),
             },
-            kube::Error::HyperError(cause) => unreachable(gcp::chain(cause)),
+            kube::Error::HyperError(cause) => unreachable(gcp::root(cause)),
             kube::Error::UpgradeConnection(cause) => {
                 Self::Api { verb, what: what.to_owned(), status: 0, message: gcp::chain(cause) }
             }
