@@ -59,6 +59,15 @@ impl World {
         Self::body(path, answer).await
     }
 
+    /// `DELETE` of the control API.
+    ///
+    /// # Errors
+    /// It does not answer with success.
+    pub async fn delete(&self, path: &str) -> Result<Value> {
+        let answer = self.client.delete(format!("{}{path}", self.sandbox.control_url())).send().await?;
+        Self::body(path, answer).await
+    }
+
     async fn body(path: &str, answer: reqwest::Response) -> Result<Value> {
         let status = answer.status();
         let text = answer.text().await?;

@@ -1,0 +1,66 @@
+//! The rules that Terraform dictates (design: postponement, taint, truth of the state), seen with the real binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use acceptance::Installation;
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+/// Limits for one resource, short enough for a test.
+fn short_timeouts(resource: &str, name: &str) -> String {
+    format!("resource \"{resource}\" \"{name}\" {{\n  timeouts {{\n    create = \"12s\"\n  }}\n}}\n")
+}
+
+/// While a region is lost, a change that would restart brokers is put off with a warning; the plan is empty, and
+/// `-replace` of the lost region takes the new configuration.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_postponed_while_a_region_is_lost() -> Result<()> {
+    let it = Installation::running().await?;
+    it.lose(1).await?;
+    it.project.write("z.auto.tfvars", "camunda_version = \"8.7.3\"")?;
+    it.project.plan(&[]).await?.exits(0)?.says("Change postponed")?;
+    it.project
+        .plan(&["-replace=c8_region.one", "-out=replace.tfplan"])
+        .await?
+        .exits(2)?
+        .says("\"8.7.2\" -> \"8.7.3\"")?;
+    Ok(())
+}
+
+/// A region whose cluster exists is never tainted: what could not be completed is completed by an update in place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_region_that_is_not_complete_is_completed_in_place() -> Result<()> {
+    let it = Installation::planned().await?;
+    it.project.write("z_override.tf", &short_timeouts("c8_region", "one"))?;
+    let fault = json!({"match": "* camunda-one/apis/apps/v1", "action": "error", "status": 500, "times": 100_000});
+    it.world.post("/faults", fault).await?;
+    let run = it.project.apply(&["-target=c8_region.one"]).await?.ok()?;
+    run.says("not complete")?;
+    ensure!(it.phase("c8_region.one").await? == "installing");
+
+    it.world.delete("/faults").await?;
+    it.project.plan(&["-target=c8_region.one", "-out=go-on.tfplan"]).await?.exits(2)?;
+    let changes = it.project.changes("go-on.tfplan").await?;
+    ensure!(changes == [("c8_region.one".to_owned(), "update".to_owned())], "{changes:?}");
+    it.project.apply(&[]).await?.ok()?;
+    it.works(5).await?;
+    it.plan_is_empty().await
+}
+
+/// A transition that failed before it changed anything leaves no state, so the next plan is a plain create.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transition_that_did_nothing_leaves_no_state() -> Result<()> {
+    let it = Installation::planned().await?;
+    it.project.write("z_override.tf", &short_timeouts("c8_failover", "this"))?;
+    let fault = json!({"match": "* /v2/topology", "action": "error", "status": 503, "times": 100_000});
+    it.world.post("/faults", fault).await?;
+    it.project.apply(&[]).await?.fails()?;
+    ensure!(it.project.state("c8_failover.this").await?.is_null(), "it is in the state");
+
+    it.world.delete("/faults").await?;
+    it.project.plan(&["-out=again.tfplan"]).await?.exits(2)?;
+    let changes = it.project.changes("again.tfplan").await?;
+    ensure!(changes == [("c8_failover.this".to_owned(), "create".to_owned())], "{changes:?}");
+    it.project.apply(&["again.tfplan"]).await?.ok()?;
+    it.works(5).await?;
+    it.plan_is_empty().await
+}
