@@ -127,7 +127,10 @@ fn undecided(observation: &Observation) -> (String, String) {
 
 /// A claim names its epoch; nothing else changes it.
 fn epoch_after(steps: &[Step], before: u64) -> u64 {
-    steps.iter().find_map(|step| if let Step::Claim { epoch, .. } = step { Some(*epoch) } else { None }).unwrap_or(before)
+    steps
+        .iter()
+        .find_map(|step| if let Step::Claim { epoch, .. } = step { Some(*epoch) } else { None })
+        .unwrap_or(before)
 }
 
 fn number(epoch: u64) -> Attr<i64> {

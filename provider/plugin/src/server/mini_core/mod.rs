@@ -46,13 +46,11 @@ pub(super) async fn start<P: Provider>(server: Server<P>) -> Client {
 }
 
 /// A value in the form that Terraform sends.
-
 pub(super) fn packed(ty: &Type, value: &Value) -> Option<DynamicValue> {
     Some(DynamicValue { msgpack: msgpack::encode(ty, value).unwrap(), json: Vec::new() })
 }
 
 /// The same, from JSON; what is missing is null.
-
 pub(super) fn of<M: Model>(value: &Json) -> Option<DynamicValue> {
     let block = M::block();
     let value = block.conform(json::decode(&block.ty(), value.to_string().as_bytes()).unwrap());
