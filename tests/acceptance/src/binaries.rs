@@ -51,17 +51,21 @@ pub fn provider_binary() -> Result<&'static Path> {
 /// It does not compile.
 pub fn build(package: &str, flags: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    command
         .args(["build", "--quiet", "--package", package, "--bin", package, "--message-format=json-render-diagnostics"])
         .args(flags)
         .current_dir(workspace_root())
-        // what cargo sets for the running test must not make cargo believe that everything changed
-        .env_remove("CARGO_MANIFEST_DIR")
-        .env_remove("RUSTFLAGS_FOR_TEST")
         .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("can't start cargo")?;
+        .stderr(Stdio::inherit());
+    // what cargo sets for the running test would make build scripts believe that everything changed
+    let own = |name: &str| {
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "CARGO_CRATE_NAME"
+    };
+    for (name, _) in std::env::vars().filter(|(name, _)| own(name)) {
+        command.env_remove(name);
+    }
+    let output = command.output().context("can't start cargo")?;
     if !output.status.success() {
         bail!("`cargo build --package {package}` failed");
     }
