@@ -16,7 +16,7 @@
 //!
 //! Map: [`topology`] arithmetic · [`observation`] what was seen · [`record`] what was written down · [`state`] classification ·
 //! [`step`] one step and its done-test · [`sequence`] which steps, in which order · [`invariant`] what is asserted · [`refusal`]
-//! what is refused · [`evidence`] what an operator reads at three in the morning.
+//! what is refused · [`mod@evidence`] what an operator reads at three in the morning.
 
 pub mod evidence;
 pub mod invariant;
