@@ -102,10 +102,15 @@ async fn lose(State(shared): State<Shared>, Path(cluster): Path<String>, body: O
         "network" => Power::Isolated,
         other => return Err(unknown(&format!("mode {other}: crash, hang or network"))),
     };
-    if shared.lock().set_power(&cluster, power) {
-        Ok(Json(json!({"cluster": cluster, "power": format!("{power:?}")})))
-    } else {
-        Err(unknown(&format!("cluster {cluster}")))
+    change_power(shared, cluster, power, false).await
+}
+
+async fn change_power(shared: Shared, cluster: String, power: Power, empty_disks: bool) -> Answer {
+    let host = shared.lock().options.kubernetes.clone();
+    match host.set_power(shared, cluster.clone(), power, empty_disks).await {
+        Ok(true) => Ok(Json(json!({"cluster": cluster, "power": format!("{power:?}")}))),
+        Ok(false) => Err(unknown(&format!("cluster {cluster}"))),
+        Err(error) => Err((StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"message": error}))).into_response()),
     }
 }
 
@@ -117,15 +122,7 @@ struct Return {
 
 async fn bring_back(State(shared): State<Shared>, Path(cluster): Path<String>, body: Option<Json<Return>>) -> Answer {
     let empty = body.and_then(|Json(body)| body.disks).is_some_and(|disks| disks == "empty");
-    let mut world = shared.lock();
-    if empty {
-        world.wipe_disks(&cluster);
-    }
-    if world.set_power(&cluster, Power::Up) {
-        Ok(Json(json!({"cluster": cluster, "power": "Up"})))
-    } else {
-        Err(unknown(&format!("cluster {cluster}")))
-    }
+    change_power(shared, cluster, Power::Up, empty).await
 }
 
 #[derive(Deserialize, Default)]

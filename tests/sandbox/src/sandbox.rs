@@ -39,7 +39,7 @@ impl Sandbox {
     pub async fn start(options: Options) -> std::io::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (tick, project) = (options.tick, options.project.clone());
-        let apis = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], options.gcp_port))).await?;
+        let apis = TcpListener::bind(SocketAddr::new(options.gcp_address, options.gcp_port)).await?;
         let controls = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], options.control_port))).await?;
         let endpoint = format!("http://{}", apis.local_addr()?);
         let control = format!("http://{}", controls.local_addr()?);
@@ -81,6 +81,11 @@ impl Sandbox {
     pub fn endpoints(&self) -> Endpoints {
         let endpoint = self.endpoint.clone();
         Endpoints { container: endpoint.clone(), compute: endpoint.clone(), storage: endpoint.clone(), iam: endpoint }
+    }
+
+    /// Where a Kubernetes API server has the tokens of this world reviewed (`authentication.k8s.io/v1` TokenReview).
+    pub fn token_review_url(&self) -> String {
+        format!("{}{}", self.endpoint, gcp::TOKEN_REVIEW_PATH)
     }
 
     /// Base URL of the control API.

@@ -9,14 +9,15 @@ use serde_json::{Value, json};
 
 use super::Operation;
 use super::response::{Answer, ApiError};
+use crate::world::host::HostedCluster;
 use crate::world::{self, NewCluster, Power, Shared};
 
 /// GKE's view of a cluster.
 #[derive(Clone, Debug)]
 pub struct GkeCluster {
-    /// Id of the UID of kube-system once it is provisioned.
-    pub uid: Option<String>,
-    /// `PROVISIONING`, `RUNNING` or `STOPPING`; a lost cluster reads as `ERROR`.
+    /// The Kubernetes behind it, once it is provisioned.
+    pub hosted: Option<HostedCluster>,
+    /// `PROVISIONING`, `RUNNING`, `STOPPING`, or `ERROR` if it could not be made; a lost cluster reads as `ERROR`.
     pub status: &'static str,
     /// What the user sent, completed.
     pub body: Value,
@@ -93,7 +94,7 @@ async fn create(
 
     let operation = {
         let mut world = shared.lock();
-        world.gcp.gke.insert(key.clone(), GkeCluster { uid: None, status: "PROVISIONING", body });
+        world.gcp.gke.insert(key.clone(), GkeCluster { hosted: None, status: "PROVISIONING", body });
         begin(&mut world.gcp, &project, &location, &name, 1, delay)
     };
     let answer = world_operation(&shared, &operation);
@@ -103,16 +104,25 @@ async fn create(
         if !still_wanted {
             return;
         }
-        let uid = world::provision_cluster(
-            &shared,
-            NewCluster { project, location, name, network, node_tags: tags, node_count: nodes },
-        );
+        let host = shared.lock().options.kubernetes.clone();
+        let spec = NewCluster { project, location, name, network, node_tags: tags, node_count: nodes };
+        let made = host.create(shared.clone(), spec).await;
         let mut world = shared.lock();
+        let mut failure = None;
         if let Some(cluster) = world.gcp.gke.get_mut(&key) {
-            cluster.uid = Some(uid);
-            cluster.status = "RUNNING";
+            match made {
+                Ok(hosted) => {
+                    cluster.hosted = Some(hosted);
+                    cluster.status = "RUNNING";
+                }
+                Err(error) => {
+                    cluster.status = "ERROR";
+                    cluster.body["statusMessage"] = json!(error);
+                    failure = Some(error);
+                }
+            }
         }
-        finish(&mut world.gcp, &operation);
+        finish(&mut world.gcp, &operation, failure);
     });
     answer
 }
@@ -166,11 +176,22 @@ async fn remove(
     let answer = world_operation(&shared, &operation);
     tokio::spawn(async move {
         tokio::time::sleep(delay).await;
+        let (host, uid) = {
+            let world = shared.lock();
+            let hosted = world.gcp.gke.get(&key).and_then(|cluster| cluster.hosted.as_ref());
+            (world.options.kubernetes.clone(), hosted.map(|hosted| hosted.uid.clone()))
+        };
+        let ended = match uid {
+            Some(uid) => host.delete(shared.clone(), uid).await,
+            None => Ok(()),
+        };
         let mut world = shared.lock();
-        if let Some(uid) = world.gcp.gke.remove(&key).and_then(|cluster| cluster.uid) {
-            world::remove_cluster(&mut world, &uid);
+        if ended.is_ok() {
+            world.gcp.gke.remove(&key);
+        } else if let Some(cluster) = world.gcp.gke.get_mut(&key) {
+            cluster.status = "ERROR";
         }
-        finish(&mut world.gcp, &operation);
+        finish(&mut world.gcp, &operation, ended.err());
     });
     answer
 }
@@ -182,16 +203,17 @@ async fn operation(State(shared): State<Shared>, Path((_, _, name)): Path<(Strin
 fn view(world: &world::World, cluster: &GkeCluster) -> Value {
     let mut body = cluster.body.clone();
     let mut status = cluster.status;
-    if let Some(live) = cluster.uid.as_ref().and_then(|uid| world.clusters.get(uid)) {
-        body["endpoint"] = json!(live.endpoint);
-        body["masterAuth"] = json!({"clusterCaCertificate": super::keys::base64(live.ca_pem.as_bytes())});
-        body["clusterIpv4Cidr"] = json!(live.pod_cidr);
-        body["servicesIpv4Cidr"] = json!(live.service_cidr);
+    if let Some(hosted) = &cluster.hosted {
+        body["endpoint"] = json!(hosted.endpoint);
+        body["masterAuth"] = json!({"clusterCaCertificate": super::keys::base64(hosted.ca_pem.as_bytes())});
+        body["clusterIpv4Cidr"] = json!(hosted.pod_cidr);
+        body["servicesIpv4Cidr"] = json!(hosted.service_cidr);
         body["ipAllocationPolicy"]["useIpAliases"] = json!(true);
-        body["ipAllocationPolicy"]["clusterIpv4CidrBlock"] = json!(live.pod_cidr);
-        body["ipAllocationPolicy"]["servicesIpv4CidrBlock"] = json!(live.service_cidr);
-        body["ipAllocationPolicy"]["nodeIpv4CidrBlock"] = json!(live.node_cidr);
-        if matches!(live.power, Power::Lost { .. }) && status == "RUNNING" {
+        body["ipAllocationPolicy"]["clusterIpv4CidrBlock"] = json!(hosted.pod_cidr);
+        body["ipAllocationPolicy"]["servicesIpv4CidrBlock"] = json!(hosted.service_cidr);
+        body["ipAllocationPolicy"]["nodeIpv4CidrBlock"] = json!(hosted.node_cidr);
+        let lost = matches!(world.options.kubernetes.power(world, &hosted.uid), Some(Power::Lost { .. }));
+        if lost && status == "RUNNING" {
             status = "ERROR";
         }
     }
@@ -216,9 +238,13 @@ fn begin(
     name
 }
 
-fn finish(gcp: &mut super::Gcp, name: &str) {
+/// Ends an operation, with the `google.rpc.Status` of what went wrong.
+fn finish(gcp: &mut super::Gcp, name: &str, failure: Option<String>) {
     if let Some(operation) = gcp.operations.get_mut(name) {
         operation.body["status"] = json!(number(&OPERATION_STATUS, "DONE"));
+        if let Some(message) = failure {
+            operation.body["error"] = json!({"code": 13, "message": message});
+        }
     }
 }
 
@@ -243,6 +269,7 @@ fn location_is_plausible(location: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::world::host::Recorded;
 
     #[test]
     fn locations_are_zones_or_regions() {
@@ -258,5 +285,73 @@ mod tests {
         assert_eq!(number(&CLUSTER_STATUS, "RUNNING"), 2);
         assert_eq!(number(&CLUSTER_STATUS, "ERROR"), 5);
         assert_eq!(number(&OPERATION_STATUS, "DONE"), 3);
+    }
+
+    /// Creates a cluster by GKE's API and waits until the operation ended: the operation, and the cluster as GKE shows it.
+    async fn created(host: &std::sync::Arc<Recorded>) -> (Shared, Value, Value) {
+        let options = crate::Options {
+            kubernetes: std::sync::Arc::new(host.clone()),
+            cluster_create: std::time::Duration::ZERO,
+            ..crate::Options::default()
+        };
+        let shared = Shared::new(options);
+        let place = ("sandbox".to_owned(), "europe-west1-b".to_owned());
+        let request = json!({"cluster": {"name": "camunda-one", "initialNodeCount": 1}});
+        let Json(begun) = create(State(shared.clone()), Path(place), Json(request)).await.expect("it begins");
+        let done = ended(&shared, &begun).await;
+        let path = Path(("sandbox".to_owned(), "europe-west1-b".to_owned(), "camunda-one".to_owned()));
+        let Json(cluster) = read(State(shared.clone()), path).await.expect("GKE shows it");
+        (shared, done, cluster)
+    }
+
+    async fn ended(shared: &Shared, begun: &Value) -> Value {
+        let name = begun["name"].as_str().expect("an operation has a name");
+        for _ in 0..500 {
+            let Json(operation) = world_operation(shared, name).expect("the operation is known");
+            if operation["status"] == json!(number(&OPERATION_STATUS, "DONE")) {
+                return operation;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("the operation does not end");
+    }
+
+    #[tokio::test]
+    async fn clusters_of_another_host_are_handed_out_and_deleted() {
+        let host = std::sync::Arc::new(Recorded::default());
+        *host.answer.lock() = Some(Ok(HostedCluster {
+            uid: "of-kube-system".into(),
+            endpoint: "172.30.0.10:6443".into(),
+            ca_pem: "a certificate".into(),
+            pod_cidr: "10.20.0.0/16".into(),
+            node_cidr: "172.30.0.0/24".into(),
+            service_cidr: "10.90.0.0/16".into(),
+            node_tags: vec!["node".into()],
+        }));
+        let (shared, operation, cluster) = created(&host).await;
+        assert_eq!(operation["error"], Value::Null);
+        assert_eq!(cluster["status"], json!(2));
+        assert_eq!(cluster["endpoint"], "172.30.0.10:6443");
+        assert_eq!(cluster["clusterIpv4Cidr"], "10.20.0.0/16");
+
+        let path = || Path(("sandbox".to_owned(), "europe-west1-b".to_owned(), "camunda-one".to_owned()));
+        let Json(begun) = remove(State(shared.clone()), path()).await.expect("it begins");
+        ended(&shared, &begun).await;
+        assert_eq!(*host.deleted.lock(), ["of-kube-system"]);
+        assert!(read(State(shared), path()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_could_not_be_made_is_an_error_of_the_operation() {
+        let host = std::sync::Arc::new(Recorded::default());
+        *host.answer.lock() = Some(Err("no room".into()));
+        let (shared, operation, cluster) = created(&host).await;
+        assert_eq!(operation["error"]["message"], "no room");
+        assert_eq!(cluster["status"], json!(5));
+        // and it can be deleted, without anything behind it
+        let path = || Path(("sandbox".to_owned(), "europe-west1-b".to_owned(), "camunda-one".to_owned()));
+        let Json(begun) = remove(State(shared.clone()), path()).await.expect("it begins");
+        ended(&shared, &begun).await;
+        assert!(host.deleted.lock().is_empty());
     }
 }

@@ -11,6 +11,7 @@ mod container;
 mod iam;
 mod keys;
 mod response;
+mod review;
 mod storage;
 mod token;
 
@@ -26,6 +27,7 @@ use serde_json::Value;
 pub use container::GkeCluster;
 pub use iam::{ServiceAccount, ServiceAccountKey};
 pub use keys::{KeyPair, OperatorKey};
+pub use review::TOKEN_REVIEW_PATH;
 
 use crate::world::faults::Fault;
 use crate::world::{Shared, World};
@@ -198,6 +200,7 @@ pub fn router(shared: Shared) -> axum::Router {
         .merge(storage::routes(shared.clone()))
         .layer(middleware::from_fn_with_state(shared.clone(), authenticate));
     token::routes()
+        .merge(review::routes())
         .with_state(shared.clone())
         .merge(guarded)
         .layer(middleware::from_fn_with_state(shared, record_and_inject))

@@ -65,6 +65,11 @@ impl super::Gcp {
         operator.chain(account).collect()
     }
 
+    /// Whether this is the account of the person who drives the sandbox.
+    pub(super) fn is_operator(&self, email: &str) -> bool {
+        self.operator.as_ref().is_some_and(|key| key.email == email)
+    }
+
     /// Sets the key of the person who drives the sandbox and returns its credentials file.
     pub fn set_operator(&mut self, project: &str, pair: KeyPair, token_uri: &str) -> Value {
         let email = format!("terraform@{project}.iam.gserviceaccount.com");

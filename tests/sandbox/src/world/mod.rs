@@ -5,6 +5,7 @@ pub mod clock;
 mod cluster;
 pub mod dial;
 pub mod faults;
+pub mod host;
 pub mod kubelet;
 pub mod objects;
 pub mod options;

@@ -1,6 +1,10 @@
 //! How fast the world runs and where it listens.
 
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::host::{Embedded, Host};
 
 /// The settings of a world. The default is as fast as the simulation allows while every phase can still be seen.
 #[derive(Debug, Clone)]
@@ -33,6 +37,10 @@ pub struct Options {
     pub replication_batch: usize,
     /// How often the world moves on.
     pub tick: Duration,
+    /// Who runs the Kubernetes behind GKE's clusters.
+    pub kubernetes: Host,
+    /// Address on which the GCP endpoint listens, and by which it names itself. Clusters outside of this process must reach it.
+    pub gcp_address: IpAddr,
     /// Port of the GCP endpoint; 0 = any free one.
     pub gcp_port: u16,
     /// Port of the control API; 0 = any free one.
@@ -57,6 +65,8 @@ impl Default for Options {
             failure_timeout: ms(500),
             replication_batch: 500,
             tick: ms(20),
+            kubernetes: Arc::new(Embedded),
+            gcp_address: Ipv4Addr::LOCALHOST.into(),
             gcp_port: 0,
             control_port: 0,
         }
