@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::network::surroundings::authority;
 use crate::workload::Answer;
-use crate::world::World;
+use crate::world::{Shared, World};
 use crate::zeebe::commands::{EngineState, partition_of};
 use crate::zeebe::log::{Entry, RecordType, Replica};
 
@@ -54,12 +54,46 @@ struct Truth {
     exporters: BTreeMap<String, (u64, bool)>,
 }
 
+/// What a store holds: the keys of the documents by partition and position.
+pub type Held = BTreeMap<(u64, u64), Vec<i64>>;
+
+/// Documents that were read out of real stores, by namespace, and how far the exporters were before.
+#[derive(Debug, Default)]
+pub struct Read {
+    stores: BTreeMap<String, Held>,
+    upto: BTreeMap<(u32, String), u64>,
+}
+
+/// Audits the world whose stores, or some of them, are real ones: namespace to base URL. A store that can't be read is a finding.
+pub async fn audit_with(shared: &Shared, stores: &BTreeMap<String, String>) -> Report {
+    // exporters go on while the documents are read: nobody is blamed for what came later
+    let upto = truths(&shared.lock(), &mut Report::default())
+        .into_iter()
+        .flat_map(|(partition, truth)| {
+            truth.exporters.into_iter().map(move |(id, (position, _))| ((partition, id), position))
+        })
+        .collect();
+    match crate::outside::collect(stores).await {
+        Ok(stores) => audit_read(&shared.lock(), &Read { stores, upto }),
+        Err(why) => {
+            let mut report = audit_read(&shared.lock(), &Read::default());
+            report.find(why);
+            report.ok = false;
+            report
+        }
+    }
+}
+
 /// Audits the whole world.
 pub fn audit(world: &World) -> Report {
+    audit_read(world, &Read::default())
+}
+
+fn audit_read(world: &World, read: &Read) -> Report {
     let mut report = Report { findings: world.zeebe.violations.found.clone(), ..Report::default() };
     let truths = truths(world, &mut report);
     clients(world, &truths, &mut report);
-    stores(world, &truths, &mut report);
+    stores(world, &truths, read, &mut report);
     report.ok = report.findings.is_empty();
     report
 }
@@ -210,7 +244,7 @@ fn clients(world: &World, truths: &BTreeMap<u32, Truth>, report: &mut Report) {
     }
 }
 
-fn stores(world: &World, truths: &BTreeMap<u32, Truth>, report: &mut Report) {
+fn stores(world: &World, truths: &BTreeMap<u32, Truth>, read: &Read, report: &mut Report) {
     // which exporter id means the store of which namespace, according to each running broker
     let mut targets: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for broker in world.zeebe.brokers.values() {
@@ -226,26 +260,17 @@ fn stores(world: &World, truths: &BTreeMap<u32, Truth>, report: &mut Report) {
             report.find(format!("exporter {id} means the stores of {namespaces:?}, depending on who leads"));
         }
         for namespace in namespaces {
-            let Some((pod, node)) = world.stores.nodes.iter().find(|(_, node)| &node.namespace == namespace) else {
+            let Some((cluster, held)) = held(world, read, namespace) else {
                 if truths.values().any(|truth| truth.exporters.get(id).is_some_and(|(_, enabled)| *enabled)) {
                     report.find(format!("exporter {id} is enabled and the store of {namespace} does not run"));
                 }
                 continue;
             };
-            let Some(data) = world.stores.data(pod) else { continue };
-            let cluster =
-                world.clusters.get(&node.host.cluster).map(|cluster| cluster.name.clone()).unwrap_or_default();
-            let mut held: BTreeMap<(u64, u64), Vec<i64>> = BTreeMap::new();
-            for index in data.matching("zeebe-record*") {
-                for document in data.indices[&index].docs.values() {
-                    let place =
-                        (document["partitionId"].as_u64().unwrap_or(0), document["position"].as_u64().unwrap_or(0));
-                    held.entry(place).or_default().push(document["key"].as_i64().unwrap_or(0));
-                }
-            }
             let mut compared = 0;
             for (partition, truth) in truths.iter().filter(|(_, truth)| truth.led) {
                 let Some((upto, true)) = truth.exporters.get(id) else { continue };
+                let earlier = read.upto.get(&(*partition, id.clone())).unwrap_or(upto);
+                let upto = upto.min(earlier);
                 let mut gaps = Vec::new();
                 let mut known = BTreeSet::new();
                 for record in truth
@@ -301,4 +326,22 @@ fn stores(world: &World, truths: &BTreeMap<u32, Truth>, report: &mut Report) {
             report.compared.insert(format!("{cluster}/{namespace}"), compared);
         }
     }
+}
+
+/// Name of the cluster and documents of the store in a namespace, if there is one that runs.
+fn held(world: &World, read: &Read, namespace: &str) -> Option<(String, Held)> {
+    if let Some(held) = read.stores.get(namespace) {
+        return Some(("outside".into(), held.clone()));
+    }
+    let (pod, node) = world.stores.nodes.iter().find(|(_, node)| node.namespace == namespace)?;
+    let data = world.stores.data(pod)?;
+    let mut held = Held::new();
+    for index in data.matching("zeebe-record*") {
+        for document in data.indices[&index].docs.values() {
+            let place = (document["partitionId"].as_u64().unwrap_or(0), document["position"].as_u64().unwrap_or(0));
+            held.entry(place).or_default().push(document["key"].as_i64().unwrap_or(0));
+        }
+    }
+    let cluster = world.clusters.get(&node.host.cluster).map(|cluster| cluster.name.clone()).unwrap_or_default();
+    Some((cluster, held))
 }

@@ -1,5 +1,6 @@
 //! The control API: break things, run clients, ask the oracle. Plain JSON on its own loopback port.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use axum::Json;
@@ -26,7 +27,8 @@ pub fn router(shared: Shared) -> axum::Router {
         .route("/faults", post(fault).get(faults).delete(clear_faults))
         .route("/calls", get(calls).delete(clear_calls))
         .route("/workload", post(run_workload).delete(forget_workload))
-        .route("/audit", get(run_audit))
+        .route("/audit", get(run_audit).post(run_audit_with))
+        .route("/outside/disks/{id}", axum::routing::delete(shred))
         .route("/leftovers", get(show_leftovers))
         .with_state(shared)
 }
@@ -185,6 +187,21 @@ async fn forget_workload(State(shared): State<Shared>) -> Json<Value> {
 
 async fn run_audit(State(shared): State<Shared>) -> Json<Value> {
     Json(json!(audit::audit(&shared.lock())))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Stores {
+    stores: BTreeMap<String, String>,
+}
+
+async fn run_audit_with(State(shared): State<Shared>, Json(real): Json<Stores>) -> Json<Value> {
+    Json(json!(audit::audit_with(&shared, &real.stores).await))
+}
+
+/// The volume of a broker that runs outside was deleted.
+async fn shred(State(shared): State<Shared>, Path(id): Path<String>) -> Answer {
+    if shared.lock().shred(&id) { Ok(Json(json!({"deleted": id}))) } else { Err(unknown(&format!("idle disk {id}"))) }
 }
 
 async fn show_leftovers(State(shared): State<Shared>) -> Json<Value> {

@@ -16,6 +16,8 @@
 //! | [`elasticsearch`] | indices, documents, repositories, snapshots |
 //! | [`webapps`], [`probe`] | Operate, Tasklist, Connectors; probe pods |
 //! | [`workload`], [`audit`] | clients and workers; the oracle outside the store |
+//! | [`outside`] | the world's side of brokers and gateways that run as real processes, with a real network between them |
+//! | [`shim`] | such a process: the body of `c8-sandbox-broker` |
 //! | [`control`] | the HTTP API by which a test breaks things |
 //!
 //! Everything is synchronous under one lock ([`world::Shared`]) and is moved on by a ticker ([`world::World::tick`]).
@@ -27,8 +29,10 @@ pub mod elasticsearch;
 pub mod gcp;
 pub mod kubernetes;
 pub mod network;
+pub mod outside;
 pub mod probe;
 mod sandbox;
+pub mod shim;
 pub mod webapps;
 pub mod workload;
 pub mod world;

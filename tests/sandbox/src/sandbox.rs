@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::world::objects;
-use crate::{Options, Shared, control, gcp};
+use crate::{Options, Shared, control, gcp, outside};
 
 /// Where the Google Cloud APIs listen. All of them share one port.
 #[derive(Debug, Clone)]
@@ -30,6 +30,7 @@ pub struct Sandbox {
     project: String,
     endpoint: String,
     control: String,
+    outside: Option<SocketAddr>,
     folder: PathBuf,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -40,6 +41,10 @@ impl Sandbox {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (tick, project) = (options.tick, options.project.clone());
         let apis = TcpListener::bind(SocketAddr::new(options.gcp_address, options.gcp_port)).await?;
+        let outside = match options.outside {
+            Some(address) => Some(TcpListener::bind(address).await?),
+            None => None,
+        };
         let controls = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], options.control_port))).await?;
         let endpoint = format!("http://{}", apis.local_addr()?);
         let control = format!("http://{}", controls.local_addr()?);
@@ -59,6 +64,16 @@ impl Sandbox {
         let mut tasks = Vec::new();
         tasks.push(serve(apis, gcp::router(shared.clone())));
         tasks.push(serve(controls, control::router(shared.clone())));
+        let mut outside_address = None;
+        if let Some(listener) = outside {
+            outside_address = Some(listener.local_addr()?);
+            let shared = shared.clone();
+            tasks.push(tokio::spawn(async move {
+                if let Err(error) = outside::serve(shared, listener).await {
+                    tracing::error!(%error, "the endpoint for processes outside ended");
+                }
+            }));
+        }
         let world = shared.clone();
         tasks.push(tokio::spawn(async move {
             let mut ticks = tokio::time::interval(tick);
@@ -74,7 +89,7 @@ impl Sandbox {
                 }
             }
         }));
-        Ok(Self { shared, project, endpoint, control, folder, tasks })
+        Ok(Self { shared, project, endpoint, control, outside: outside_address, folder, tasks })
     }
 
     /// The Google Cloud endpoints.
@@ -91,6 +106,11 @@ impl Sandbox {
     /// Base URL of the control API.
     pub fn control_url(&self) -> &str {
         &self.control
+    }
+
+    /// Where brokers and gateways outside report to, if [`Options::outside`] asked for it.
+    pub fn outside_address(&self) -> Option<SocketAddr> {
+        self.outside
     }
 
     /// A service account's key file (mode 0600) with which a provider may do everything here.

@@ -33,6 +33,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// A unique key that no client used before.
+    pub(crate) fn next_key(&mut self) -> String {
+        self.serial += 1;
+        format!("order-{}", self.serial)
+    }
+
     /// Forgets all requests; unique keys stay unique.
     pub fn forget(&mut self) {
         *self = Self { serial: self.serial, ..Self::default() };
@@ -51,11 +57,13 @@ pub struct Workload {
     pub timeout_ms: u64,
     /// How many requests are under way at once.
     pub concurrency: usize,
+    /// Real gateways as `host:port`; empty = the simulated ones of all running clusters.
+    pub gateways: Vec<String>,
 }
 
 impl Default for Workload {
     fn default() -> Self {
-        Self { instances: 20, work: true, timeout_ms: 2000, concurrency: 20 }
+        Self { instances: 20, work: true, timeout_ms: 2000, concurrency: 20, gateways: Vec::new() }
     }
 }
 
@@ -74,8 +82,11 @@ pub struct Report {
     pub gateways: usize,
 }
 
-/// Runs a workload through the gateways of all running clusters.
+/// Runs a workload through the gateways of all running clusters, or through those that it names.
 pub async fn run(shared: &Shared, workload: &Workload) -> Report {
+    if !workload.gateways.is_empty() {
+        return crate::outside::run_clients(shared, workload).await;
+    }
     let mut report = Report { gateways: gateways(shared).len(), ..Report::default() };
     let mut started = BTreeSet::new();
     let mut left = workload.instances;
@@ -86,8 +97,7 @@ pub async fn run(shared: &Shared, workload: &Workload) -> Report {
             let ledger = &mut shared.lock().ledger;
             (0..batch)
                 .map(|_| {
-                    ledger.serial += 1;
-                    let business = format!("order-{}", ledger.serial);
+                    let business = ledger.next_key();
                     (business.clone(), Command::Create { business })
                 })
                 .collect()

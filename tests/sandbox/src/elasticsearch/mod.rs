@@ -137,7 +137,8 @@ impl Stores {
     }
 }
 
-fn body(document: &Document) -> Value {
+/// A record as the exporter writes it.
+pub fn body(document: &Document) -> Value {
     let record = &document.record;
     json!({
         "partitionId": document.partition,

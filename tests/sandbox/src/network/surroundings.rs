@@ -6,8 +6,8 @@ use super::firewall::Protocol;
 use super::{Host, dns, passes};
 use crate::world::kubelet::{Role, Stage};
 use crate::world::{World, dial};
-use crate::zeebe::Surroundings;
-use crate::zeebe::exporting::Document;
+use crate::zeebe::exporting::{Document, Flush};
+use crate::zeebe::{Node, Surroundings};
 
 /// The broker's internal port.
 const INTERNAL: u16 = 26502;
@@ -58,17 +58,36 @@ pub fn store_behind(world: &World, from: &Host, namespace: &str, url: &str) -> R
         .ok_or_else(|| format!("{host}:{port}: connection timed out"))
 }
 
+/// A process in a simulated pod has the simulated network; one outside of the world has what is really there.
 impl Surroundings for World {
-    fn linked(&self, one: &Host, other: &Host) -> bool {
-        passes(self, one, other, Protocol::Tcp, INTERNAL) && passes(self, other, one, Protocol::Tcp, INTERNAL)
+    fn linked(&self, one: &Node, other: &Node) -> bool {
+        match (self.outside.holds(&one.key), self.outside.holds(&other.key)) {
+            (true, true) => self.outside.linked(&one.key, &other.key),
+            (false, false) => {
+                passes(self, &one.host, &other.host, Protocol::Tcp, INTERNAL)
+                    && passes(self, &other.host, &one.host, Protocol::Tcp, INTERNAL)
+            }
+            _ => false,
+        }
     }
 
-    fn resolves(&self, from: &Host, namespace: &str, name: &str) -> bool {
-        !dns::resolve(self, from, namespace, name).is_empty()
+    fn resolves(&self, from: &Node, name: &str) -> bool {
+        // who connected by a real name has resolved it
+        self.outside.holds(&from.key) || !dns::resolve(self, &from.host, &from.namespace, name).is_empty()
     }
 
-    fn export(&mut self, from: &Host, namespace: &str, url: &str, documents: &[Document]) -> Result<(), String> {
-        let pod = store_behind(self, from, namespace, url)?;
-        if self.stores.bulk(&pod, documents) { Ok(()) } else { Err("the store has stopped".into()) }
+    fn export(&mut self, from: &Node, url: &str, documents: &[Document]) -> Flush {
+        if self.outside.holds(&from.key) {
+            return self.outside.export(&from.key, url, documents);
+        }
+        match store_behind(self, &from.host, &from.namespace, url) {
+            Ok(pod) if self.stores.bulk(&pod, documents) => Flush::Done,
+            Ok(_) => Flush::Refused("the store has stopped".into()),
+            Err(why) => Flush::Refused(why),
+        }
+    }
+
+    fn flushed(&mut self, ticket: u64) -> Flush {
+        self.outside.flushed(ticket)
     }
 }

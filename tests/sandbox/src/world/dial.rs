@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 
 use super::kubelet::{Role, Stage};
 use super::{Shared, World, calls, faults};
@@ -47,39 +47,56 @@ pub fn dial(shared: &Shared, cluster_uid: &str, namespace: &str, pod: &str, port
         format!("failed to connect to localhost:{port} inside namespace \"{namespace}\": connect: connection refused")
     };
     let (uid, role) = found.ok_or_else(refused)?;
-    let router = match (&role, port) {
-        (Role::Broker, 9600) => zeebe::broker_api::management(shared.clone(), uid.clone()),
-        (Role::Gateway, 9600) => zeebe::gateway_api::management(shared.clone(), uid.clone()),
-        (Role::Gateway, 8080) => zeebe::gateway_api::rest(shared.clone(), uid.clone()),
-        (Role::Gateway, 26500) => zeebe::grpc::router(shared.clone(), uid.clone()),
-        (Role::Elasticsearch, 9200) => elasticsearch::api::router(shared.clone(), uid.clone()),
-        (Role::WebApp(_), 8080) => axum::Router::new().fallback(async || "ok"),
-        _ => return Err(refused()),
-    };
+    let router = router(shared, &uid, &role, port).ok_or_else(refused)?;
     let name = shared.lock().clusters.get(cluster_uid).map(|cluster| cluster.name.clone()).unwrap_or_default();
     let place = format!("{name}/{namespace}/{pod}:{port}");
-    let router = router.layer(middleware::from_fn_with_state((shared.clone(), place), record_and_inject));
     let (near, far) = tokio::io::duplex(64 * 1024);
-    let (shared, cluster) = (shared.clone(), cluster_uid.to_owned());
-    tokio::spawn(async move {
-        let builder = Builder::new(TokioExecutor::new());
-        let serving = builder.serve_connection(TokioIo::new(far), TowerToHyperService::new(router));
-        tokio::pin!(serving);
-        loop {
-            tokio::select! {
-                _ = &mut serving => return,
-                () = tokio::time::sleep(Duration::from_millis(50)) => {
-                    let world = shared.lock();
-                    let runs = world.clusters.get(&cluster).is_some_and(|cluster| cluster.power.runs())
-                        && world.processes.get(&uid).is_some_and(|process| process.stage == Stage::Running);
-                    if !runs {
-                        return;
-                    }
+    let cluster = cluster_uid.to_owned();
+    tokio::spawn(serve(shared.clone(), far, router, place, move |world: &World| {
+        world.clusters.get(&cluster).is_some_and(|cluster| cluster.power.runs())
+            && world.processes.get(&uid).is_some_and(|process| process.stage == Stage::Running)
+    }));
+    Ok(near)
+}
+
+/// What a process answers on a port.
+pub(crate) fn router(shared: &Shared, key: &str, role: &Role, port: u16) -> Option<axum::Router> {
+    let (shared, key) = (shared.clone(), key.to_owned());
+    Some(match (role, port) {
+        (Role::Broker, 9600) => zeebe::broker_api::management(shared, key),
+        (Role::Gateway, 9600) => zeebe::gateway_api::management(shared, key),
+        (Role::Gateway, 8080) => zeebe::gateway_api::rest(shared, key),
+        (Role::Gateway, 26500) => zeebe::grpc::router(shared, key),
+        (Role::Elasticsearch, 9200) => elasticsearch::api::router(shared, key),
+        (Role::WebApp(_), 8080) => axum::Router::new().fallback(async || "ok"),
+        _ => return None,
+    })
+}
+
+/// Serves a connection as long as the process behind it runs. Calls are recorded under `place`, and meet the faults that wait there.
+pub(crate) async fn serve<S>(
+    shared: Shared,
+    stream: S,
+    router: axum::Router,
+    place: String,
+    runs: impl Fn(&World) -> bool + Send + 'static,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let router = router.layer(middleware::from_fn_with_state((shared.clone(), place), record_and_inject));
+    let builder = Builder::new(TokioExecutor::new());
+    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(serving);
+    loop {
+        tokio::select! {
+            _ = &mut serving => return,
+            () = tokio::time::sleep(Duration::from_millis(50)) => {
+                if !runs(&shared.lock()) {
+                    return;
                 }
             }
         }
-    });
-    Ok(near)
+    }
 }
 
 async fn record_and_inject(State((shared, place)): State<(Shared, String)>, request: Request, next: Next) -> Response {

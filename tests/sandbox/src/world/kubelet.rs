@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{World, objects};
 use crate::kubernetes::{Pod, Store};
@@ -308,27 +308,33 @@ fn boot(world: &mut World, cluster: &str, pod: &Pod, ip: Ipv4Addr, now: Instant)
     let env = home.store.env(pod, &container);
     let claim =
         |path: &str| pod.claim_at(&container, path).and_then(|claim| home.store.claim_uid(pod.namespace(), claim));
+    let version = objects::tag(pod.image(&container));
+    let patience = world.options.failure_timeout;
+    let settings =
+        |env: &BTreeMap<String, String>| zeebe::Settings::from_environment(env, pod.namespace(), &version, patience);
     match role {
         Role::Broker => {
             let disk = claim("/usr/local/zeebe/data").unwrap_or_else(|| pod.uid().to_owned());
-            let settings = zeebe_settings(world, pod, &container, &env);
+            let settings = settings(&env);
+            let id = zeebe::settings::node_id(&env, pod.name());
             let node = zeebe::Node {
+                key: pod.uid().to_owned(),
                 host,
                 namespace: pod.namespace().to_owned(),
                 pod: pod.name().to_owned(),
                 settings,
                 since: now,
             };
-            let id = node_id(pod, &env);
             world.zeebe.start_broker(pod.uid(), node, id, &disk);
             if let Some(process) = world.processes.get_mut(pod.uid()) {
                 process.broker = Some(id);
             }
         }
         Role::Gateway => {
-            let mut settings = zeebe_settings(world, pod, &container, &env);
+            let mut settings = settings(&env);
             settings.advertised.clear();
             let node = zeebe::Node {
+                key: pod.uid().to_owned(),
                 host,
                 namespace: pod.namespace().to_owned(),
                 pod: pod.name().to_owned(),
@@ -375,47 +381,6 @@ pub fn keystore(world: &World, pod_uid: &str) -> Option<String> {
     objects::mounted(&pod, "secret")
         .into_iter()
         .find_map(|secret| store.data("Secret", &node.namespace, secret, "gcs.client.default.credentials_file"))
-}
-
-/// `ordinal * regions + region`, as the start script computes it.
-fn node_id(pod: &Pod, env: &BTreeMap<String, String>) -> u32 {
-    let number = |key: &str| env.get(key).and_then(|value| value.parse::<u32>().ok());
-    let name = env.get("K8S_NAME").map_or(pod.name(), String::as_str);
-    let ordinal = name.rsplit_once('-').and_then(|(_, ordinal)| ordinal.parse::<u32>().ok()).unwrap_or(0);
-    number("ZEEBE_BROKER_CLUSTER_NODEID")
-        .unwrap_or_else(|| ordinal * number("C8_REGIONS").unwrap_or(1) + number("C8_REGION_ID").unwrap_or(0))
-}
-
-fn zeebe_settings(world: &World, pod: &Pod, container: &str, env: &BTreeMap<String, String>) -> zeebe::Settings {
-    let text = |keys: &[&str]| keys.iter().find_map(|key| env.get(*key)).cloned().unwrap_or_default();
-    let number = |key: &str, default| env.get(key).and_then(|value| value.parse().ok()).unwrap_or(default);
-    let points = text(&[
-        "ZEEBE_BROKER_CLUSTER_INITIALCONTACTPOINTS",
-        "ZEEBE_GATEWAY_CLUSTER_INITIALCONTACTPOINTS",
-        "ZEEBE_GATEWAY_CLUSTER_CONTACTPOINT",
-    ]);
-    let timeout =
-        text(&["ZEEBE_BROKER_CLUSTER_MEMBERSHIP_FAILURETIMEOUT", "ZEEBE_GATEWAY_CLUSTER_MEMBERSHIP_FAILURETIMEOUT"]);
-    let exporters = env
-        .iter()
-        .filter_map(|(key, url)| {
-            let id = key.strip_prefix("ZEEBE_BROKER_EXPORTERS_")?.strip_suffix("_ARGS_URL")?;
-            env.contains_key(&format!("ZEEBE_BROKER_EXPORTERS_{id}_CLASSNAME"))
-                .then(|| (id.to_ascii_lowercase(), url.clone()))
-        })
-        .collect();
-    zeebe::Settings {
-        cluster_size: number("ZEEBE_BROKER_CLUSTER_CLUSTERSIZE", 1),
-        partitions: number("ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT", 1),
-        replication_factor: number("ZEEBE_BROKER_CLUSTER_REPLICATIONFACTOR", 1),
-        installation: objects::namespaces_of(&points, pod.namespace()),
-        advertised: text(&["ZEEBE_BROKER_NETWORK_ADVERTISEDHOST"]),
-        exporters,
-        failure_timeout: objects::duration(&timeout)
-            .unwrap_or(world.options.failure_timeout)
-            .max(Duration::from_millis(50)),
-        version: objects::tag(pod.image(container)),
-    }
 }
 
 fn report_readiness(world: &mut World, cluster: &str, pod: &Pod) {

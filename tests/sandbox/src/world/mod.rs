@@ -19,7 +19,7 @@ pub use dial::dial;
 use kubelet::Process;
 use options::Options;
 
-use crate::{elasticsearch, gcp, kubernetes, webapps, workload, zeebe};
+use crate::{elasticsearch, gcp, kubernetes, outside, webapps, workload, zeebe};
 
 /// The world behind its lock. Never held over an `await`.
 #[derive(Clone)]
@@ -53,6 +53,8 @@ pub struct World {
     pub stores: elasticsearch::Stores,
     /// What web applications hold in memory.
     pub webapps: webapps::WebApps,
+    /// Brokers and gateways that run elsewhere, as real processes.
+    pub outside: outside::Outside,
     /// The clients' and workers' own log.
     pub ledger: workload::Ledger,
     /// Faults to come.
@@ -156,6 +158,7 @@ impl World {
             zeebe: zeebe::Engine::default(),
             stores: elasticsearch::Stores::default(),
             webapps: webapps::WebApps::default(),
+            outside: outside::Outside::default(),
             ledger: workload::Ledger::default(),
             faults: Vec::new(),
             calls: Vec::new(),
@@ -173,6 +176,7 @@ impl World {
             kubernetes::controllers::tick(&mut cluster.store, now);
         }
         kubelet::tick(self, now);
+        outside::tick(self, now);
         zeebe::tick(self, now);
         webapps::tick(self, now);
         self.last_tick = start.elapsed();

@@ -45,6 +45,8 @@ pub struct Options {
     pub gcp_port: u16,
     /// Port of the control API; 0 = any free one.
     pub control_port: u16,
+    /// Where brokers and gateways outside report to (see [`crate::outside`]); none = nobody can.
+    pub outside: Option<std::net::SocketAddr>,
 }
 
 impl Default for Options {
@@ -69,6 +71,7 @@ impl Default for Options {
             gcp_address: Ipv4Addr::LOCALHOST.into(),
             gcp_port: 0,
             control_port: 0,
+            outside: None,
         }
     }
 }

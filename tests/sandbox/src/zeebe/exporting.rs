@@ -24,6 +24,17 @@ pub struct Document {
     pub record: Record,
 }
 
+/// What became of a flush.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Flush {
+    /// The store acknowledged all documents.
+    Done,
+    /// It did not: why.
+    Refused(String),
+    /// No answer yet: ask again with this ticket.
+    UnderWay(u64),
+}
+
 /// A leader's exporters in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Director {
@@ -44,6 +55,8 @@ struct Open {
     sequence: u64,
     since: Option<Instant>,
     failed: Option<Instant>,
+    /// The ticket of the flush that is under way, and how many documents are in it.
+    flying: Option<(u64, usize)>,
 }
 
 /// How long an exporter waits after a refused flush.
@@ -124,19 +137,35 @@ impl Engine {
                 continue;
             }
             let due = open.since.is_some_and(|since| now.duration_since(since) >= options.bulk_delay);
-            if due {
-                let url = node.settings.exporters.get(id).map(String::as_str).unwrap_or_default();
-                match surroundings.export(&node.host, &node.namespace, url, &open.buffer) {
-                    Ok(()) => {
-                        open.buffer.clear();
-                        open.since = None;
-                        open.failed = None;
-                    }
-                    Err(_) => {
-                        open.failed = Some(now);
-                        blocked = true;
+            let url = node.settings.exporters.get(id).map(String::as_str).unwrap_or_default();
+            let answer = match open.flying {
+                Some((ticket, count)) => Some((surroundings.flushed(ticket), count)),
+                None if due => Some((surroundings.export(&node, url, &open.buffer), open.buffer.len())),
+                None => None,
+            };
+            match answer {
+                Some((Flush::UnderWay(ticket), count)) => {
+                    open.flying = Some((ticket, count));
+                    // a flush holds up the director, as long as the store takes
+                    blocked = true;
+                }
+                Some((Flush::Done, count)) => {
+                    open.flying = None;
+                    open.failed = None;
+                    let acknowledged = open.buffer.drain(..count).next_back();
+                    open.since = (!open.buffer.is_empty()).then_some(now);
+                    if let (Some(last), Some(own)) = (acknowledged, replica.exporters.get_mut(id)) {
+                        own.position = own.position.max(last.record.position);
+                        own.sequence = own.sequence.max(last.sequence & ((1 << 51) - 1));
                     }
                 }
+                Some((Flush::Refused(why), _)) => {
+                    tracing::debug!(exporter = id, %url, %why, "the store refused a flush");
+                    open.flying = None;
+                    open.failed = Some(now);
+                    blocked = true;
+                }
+                None => {}
             }
             if open.buffer.is_empty()
                 && let Some(own) = replica.exporters.get_mut(id)

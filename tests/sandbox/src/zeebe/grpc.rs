@@ -88,6 +88,12 @@ impl Service {
     }
 }
 
+/// The client's own unique key: the variable `businessKey`.
+fn business(variables: &str) -> String {
+    let variables: serde_json::Value = serde_json::from_str(variables).unwrap_or_default();
+    variables["businessKey"].as_str().map_or_else(objects::new_uid, str::to_owned)
+}
+
 fn not_found(command: &Command, key: i64) -> String {
     match command {
         Command::Cancel { .. } => {
@@ -148,7 +154,7 @@ impl Gateway for Service {
     ) -> Result<Response<wire::CreateProcessInstanceResponse>, Status> {
         let patience = deadline(&request);
         let asked = request.into_inner();
-        let key = self.execute(Command::Create { business: objects::new_uid() }, patience).await?;
+        let key = self.execute(Command::Create { business: business(&asked.variables) }, patience).await?;
         Ok(Response::new(wire::CreateProcessInstanceResponse {
             process_definition_key: 2_251_799_813_685_249,
             bpmn_process_id: asked.bpmn_process_id,

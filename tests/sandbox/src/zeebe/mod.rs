@@ -18,6 +18,7 @@ pub mod gateway_api;
 pub mod grpc;
 pub mod log;
 mod raft;
+pub mod settings;
 pub mod violations;
 
 #[cfg(test)]
@@ -34,46 +35,25 @@ use crate::network::Host;
 use crate::world::World;
 use crate::world::options::Options;
 
+pub use settings::Settings;
+
 /// What brokers need from the world around them.
 pub trait Surroundings {
-    /// Whether packets pass both ways between two hosts on the internal port 26502.
-    fn linked(&self, one: &Host, other: &Host) -> bool;
-    /// Whether a name means something in a pod.
-    fn resolves(&self, from: &Host, namespace: &str, name: &str) -> bool;
-    /// Writes documents into the store behind `url`.
-    fn export(
-        &mut self,
-        from: &Host,
-        namespace: &str,
-        url: &str,
-        documents: &[exporting::Document],
-    ) -> Result<(), String>;
-}
-
-/// What a process learns from its environment.
-#[derive(Debug, Clone, Default)]
-pub struct Settings {
-    /// `CLUSTERSIZE`.
-    pub cluster_size: u32,
-    /// `PARTITIONSCOUNT`.
-    pub partitions: u32,
-    /// `REPLICATIONFACTOR`.
-    pub replication_factor: u32,
-    /// Namespaces of the initial contact points, sorted: brokers of one installation have the same.
-    pub installation: String,
-    /// The host that it tells the others, e.g. `camunda-zeebe-0.camunda-zeebe.ns.svc`.
-    pub advertised: String,
-    /// Exporter id to URL.
-    pub exporters: BTreeMap<String, String>,
-    /// After which silence a member is dropped from the topology.
-    pub failure_timeout: Duration,
-    /// From the image tag.
-    pub version: String,
+    /// Whether packets pass both ways between two processes on the internal port 26502.
+    fn linked(&self, one: &Node, other: &Node) -> bool;
+    /// Whether a name means something to a process.
+    fn resolves(&self, from: &Node, name: &str) -> bool;
+    /// Begins to write documents into the store behind `url`.
+    fn export(&mut self, from: &Node, url: &str, documents: &[exporting::Document]) -> exporting::Flush;
+    /// What became of a flush that is under way.
+    fn flushed(&mut self, ticket: u64) -> exporting::Flush;
 }
 
 /// A running broker or gateway.
 #[derive(Debug, Clone)]
 pub struct Node {
+    /// What it is known by: the UID of its pod, or the key of its session if it runs outside of the world.
+    pub key: String,
     /// Where it runs.
     pub host: Host,
     /// Its namespace.
@@ -298,17 +278,14 @@ impl Engine {
         let mut links = BTreeSet::new();
         for (index, (one_pod, one)) in nodes.iter().enumerate() {
             for (other_pod, other) in &nodes[index + 1..] {
-                if !kin(&one.settings.installation, &other.settings.installation)
-                    || !surroundings.linked(&one.host, &other.host)
-                {
+                if !kin(&one.settings.installation, &other.settings.installation) || !surroundings.linked(one, other) {
                     continue;
                 }
                 let link = pair(one_pod, other_pod);
                 let stands = self.links.contains(&link);
                 // a gateway only dials brokers, and nobody dials a gateway
                 let names = |from: &Node, to: &Node| {
-                    to.settings.advertised.is_empty()
-                        || surroundings.resolves(&from.host, &from.namespace, &to.settings.advertised)
+                    to.settings.advertised.is_empty() || surroundings.resolves(from, &to.settings.advertised)
                 };
                 if stands || (dial && names(one, other) && names(other, one)) {
                     links.insert(link);

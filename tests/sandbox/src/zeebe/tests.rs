@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::changes::{plan_exporter, plan_force, plan_scale};
 use super::commands::{Command, Outcome, Rejection, partition_of};
-use super::exporting::Document;
+use super::exporting::{Document, Flush};
 use super::{Engine, Node, Settings, Surroundings};
 use crate::network::Host;
 use crate::world::options::Options;
@@ -18,24 +18,43 @@ struct Fake {
     down: BTreeSet<String>,
     /// Documents by store and `_id`.
     stores: BTreeMap<String, BTreeMap<String, Document>>,
+    /// Stores keep what they get in flight.
+    slow: bool,
+    flying: Vec<(String, Vec<Document>)>,
 }
 
 impl Surroundings for Fake {
-    fn linked(&self, one: &Host, other: &Host) -> bool {
-        one.cluster == other.cluster || !(self.cut.contains(&one.cluster) || self.cut.contains(&other.cluster))
+    fn linked(&self, one: &Node, other: &Node) -> bool {
+        let (one, other) = (&one.host.cluster, &other.host.cluster);
+        one == other || !(self.cut.contains(one) || self.cut.contains(other))
     }
 
-    fn resolves(&self, _: &Host, _: &str, _: &str) -> bool {
+    fn resolves(&self, _: &Node, _: &str) -> bool {
         true
     }
 
-    fn export(&mut self, from: &Host, _: &str, url: &str, documents: &[Document]) -> Result<(), String> {
-        if self.down.contains(url) || (self.cut.contains(&from.cluster) && !url.ends_with(&from.cluster)) {
-            return Err("unreachable".into());
+    fn export(&mut self, from: &Node, url: &str, documents: &[Document]) -> Flush {
+        let from = &from.host.cluster;
+        if self.down.contains(url) || (self.cut.contains(from) && !url.ends_with(from)) {
+            return Flush::Refused("unreachable".into());
+        }
+        if self.slow {
+            self.flying.push((url.to_owned(), documents.to_vec()));
+            return Flush::UnderWay(self.flying.len() as u64 - 1);
         }
         let store = self.stores.entry(url.to_owned()).or_default();
         store.extend(documents.iter().map(|document| (document.id.clone(), document.clone())));
-        Ok(())
+        Flush::Done
+    }
+
+    fn flushed(&mut self, ticket: u64) -> Flush {
+        if self.slow {
+            return Flush::UnderWay(ticket);
+        }
+        let (url, documents) = self.flying[ticket as usize].clone();
+        let store = self.stores.entry(url).or_default();
+        store.extend(documents.into_iter().map(|document| (document.id.clone(), document)));
+        Flush::Done
     }
 }
 
@@ -71,6 +90,7 @@ impl Bench {
 
     fn node(&self, region: u32, advertised: &str) -> Node {
         Node {
+            key: advertised.to_owned(),
             host: Host { cluster: format!("r{region}"), ip: [10, 0, 0, 1].into() },
             namespace: format!("ns{region}"),
             pod: advertised.to_owned(),
@@ -289,4 +309,24 @@ fn the_world_keeps_up_at_full_size() {
     bench.run(1000);
     let each = start.elapsed() / 50;
     assert!(each < Duration::from_millis(20), "a tick takes {each:?}, longer than the time it plays");
+}
+
+#[test]
+fn a_flush_under_way_moves_no_position_and_is_repeated_by_the_next_leader() {
+    let mut bench = Bench::new(4, 1);
+    bench.fake.slow = true;
+    bench.create(0, "a").unwrap();
+    bench.run(1000);
+    let positions = |bench: &Bench| -> Vec<u64> {
+        let replicas = bench.engine.disks.values().filter_map(|disk| disk.replicas.get(&1));
+        replicas.flat_map(|replica| replica.exporters.values()).map(|own| own.position).collect()
+    };
+    assert!(!bench.fake.flying.is_empty() && positions(&bench).iter().all(|position| *position == 0));
+    // the leader dies before the store answers: another one writes the same documents again
+    let leader = bench.engine.leader("gateway-0", 1).unwrap().to_owned();
+    bench.engine.stop(&leader);
+    bench.fake.slow = false;
+    bench.run(2000);
+    assert_eq!(bench.fake.stores["http://es.r0"].len(), 3, "creation, activation, job");
+    assert!(positions(&bench).iter().any(|position| *position >= 4), "{:?}", positions(&bench));
 }

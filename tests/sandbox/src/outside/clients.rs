@@ -1,0 +1,130 @@
+//! Clients and workers that use the real ports of real gateways. What they were told goes into the same log as that of the simulated ones.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use serde_json::json;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+
+use crate::Shared;
+use crate::workload::{Answer, Report, Workload};
+use crate::zeebe::grpc::wire::gateway_client::GatewayClient;
+use crate::zeebe::grpc::wire::{ActivateJobsRequest, CompleteJobRequest, CreateProcessInstanceRequest};
+
+type Client = GatewayClient<Channel>;
+
+/// How long a connection may take: a region that is lost does not refuse, it is silent.
+const CONNECT: Duration = Duration::from_secs(1);
+
+/// Runs a workload through `workload.gateways`, as `host:port`.
+pub async fn run(shared: &Shared, workload: &Workload) -> Report {
+    let mut clients: Vec<Client> = Vec::new();
+    for address in &workload.gateways {
+        let Ok(endpoint) = Endpoint::from_shared(format!("http://{address}")) else { continue };
+        if let Ok(channel) = endpoint.connect_timeout(CONNECT).connect().await {
+            clients.push(GatewayClient::new(channel));
+        }
+    }
+    let mut report = Report { gateways: clients.len(), ..Report::default() };
+    let patience = Duration::from_millis(workload.timeout_ms);
+    let orders: Vec<String> = {
+        let ledger = &mut shared.lock().ledger;
+        (0..workload.instances).map(|_| ledger.next_key()).collect()
+    };
+    let mut answers = futures::stream::iter(orders.into_iter().enumerate().map(|(index, order)| {
+        let client = (!clients.is_empty()).then(|| clients[index % clients.len()].clone());
+        async move {
+            let answer = match client {
+                Some(client) => create(client, &order, patience).await,
+                None => Answer::Refused,
+            };
+            (order, answer)
+        }
+    }))
+    .buffer_unordered(workload.concurrency.max(1));
+    let mut started = Vec::new();
+    while let Some((order, answer)) = answers.next().await {
+        match answer {
+            Answer::Acknowledged(key) => {
+                report.acknowledged += 1;
+                started.push(key);
+            }
+            Answer::Refused => report.refused += 1,
+            Answer::Ambiguous => report.ambiguous += 1,
+        }
+        shared.lock().ledger.requests.insert(order, answer);
+    }
+    if workload.work {
+        report.completed = work(shared, &clients, &started, patience).await;
+    }
+    report
+}
+
+fn within<T>(message: T, patience: Duration) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(patience);
+    request
+}
+
+async fn create(mut client: Client, order: &str, patience: Duration) -> Answer {
+    let request = CreateProcessInstanceRequest {
+        process_definition_key: 0,
+        bpmn_process_id: "order".into(),
+        version: -1,
+        variables: json!({"businessKey": order}).to_string(),
+    };
+    match client.create_process_instance(within(request, patience)).await {
+        Ok(answer) => Answer::Acknowledged(answer.into_inner().process_instance_key),
+        Err(status) => refused_or_in_doubt(&status),
+    }
+}
+
+/// Only what the gateway itself said no to was surely not done. A connection that broke may have carried the request.
+fn refused_or_in_doubt(status: &Status) -> Answer {
+    match status.code() {
+        Code::ResourceExhausted | Code::NotFound | Code::InvalidArgument | Code::FailedPrecondition => Answer::Refused,
+        _ => Answer::Ambiguous,
+    }
+}
+
+/// Workers complete what any gateway hands them, until the started instances are done or time is over.
+async fn work(shared: &Shared, clients: &[Client], started: &[i64], patience: Duration) -> usize {
+    let deadline = tokio::time::Instant::now() + patience.max(Duration::from_secs(5)) * 4;
+    loop {
+        let done = {
+            let completed = &shared.lock().ledger.completed;
+            started.iter().filter(|key| completed.contains(key)).count()
+        };
+        if done == started.len() || tokio::time::Instant::now() >= deadline {
+            return done;
+        }
+        let mut jobs: BTreeMap<i64, (i64, Client)> = BTreeMap::new();
+        for client in clients {
+            let request = ActivateJobsRequest {
+                r#type: "order".into(),
+                worker: "outside".into(),
+                timeout: 5000,
+                max_jobs_to_activate: 50,
+            };
+            let Ok(answer) = client.clone().activate_jobs(within(request, patience)).await else { continue };
+            let mut stream = answer.into_inner();
+            while let Ok(Some(batch)) = stream.message().await {
+                jobs.extend(batch.jobs.into_iter().map(|job| (job.key, (job.process_instance_key, client.clone()))));
+            }
+        }
+        if jobs.is_empty() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let completing = jobs.into_iter().map(|(job, (instance, mut client))| async move {
+            // the side effect comes before the completion: it may happen twice, never not at all
+            *shared.lock().ledger.side_effects.entry(instance).or_default() += 1;
+            let request = CompleteJobRequest { job_key: job, variables: String::new() };
+            if client.complete_job(within(request, patience)).await.is_ok() {
+                shared.lock().ledger.completed.insert(instance);
+            }
+        });
+        futures::stream::iter(completing).buffer_unordered(20).collect::<Vec<()>>().await;
+    }
+}
