@@ -1,0 +1,3 @@
+module c8drill/pause
+
+go 1.25

@@ -1,0 +1,198 @@
+//! The command line of the drill.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+use c8_drill::drill::EXAMPLE;
+use c8_drill::place::Place;
+use c8_drill::server::{self, Client, Wanted};
+use c8_drill::{clean, region, setup};
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
+
+/// A test bed of real components: two Kubernetes clusters with a small cloud around them, on this machine.
+#[derive(Parser)]
+#[command(name = "cargo drill", version)]
+struct Arguments {
+    /// Which drill: several can run side by side
+    #[arg(long, env = "C8_DRILL_NUMBER", default_value_t = 0, global = true)]
+    number: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install and build what is missing (once; the second call takes seconds)
+    Setup,
+    /// Start the cloud, and the two regions of the example
+    Up {
+        /// Only the cloud: terraform makes the regions
+        #[arg(long)]
+        empty: bool,
+    },
+    /// Show what runs
+    Status,
+    /// Lose a region
+    Lose {
+        /// Number or name of the region
+        region: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// Bring a region back
+    Return {
+        /// Number or name of the region
+        region: String,
+        #[command(flatten)]
+        disks: Disks,
+    },
+    /// Run clients and workers through all gateways of simulated brokers
+    Workload {
+        /// How many instances
+        #[arg(long, default_value_t = 20)]
+        instances: u64,
+    },
+    /// Ask the oracle whether anything was lost or doubled
+    Audit,
+    /// End everything; nothing is left
+    Down,
+    /// The drill itself, in the background
+    #[command(hide = true)]
+    Serve,
+    /// The first process of a machine
+    #[command(hide = true)]
+    Machine {
+        /// What it has to run
+        description: PathBuf,
+    },
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct How {
+    /// Every process is killed
+    #[arg(long)]
+    crash: bool,
+    /// As a crash, but calls hang instead of being refused
+    #[arg(long)]
+    hang: bool,
+    /// It lives, but no packet passes between it and the others
+    #[arg(long)]
+    network: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Disks {
+    /// Brokers and stores find empty disks
+    #[arg(long)]
+    empty: bool,
+    /// Everything is as it was
+    #[arg(long)]
+    old_disks: bool,
+}
+
+fn main() -> ExitCode {
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<()> {
+    // an API server that does not answer yet is no news
+    let filter = "warn,kube_client=off";
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_env_filter(filter).init();
+    let arguments = Arguments::parse();
+    if let Command::Machine { description } = &arguments.command {
+        // no threads of a runtime: it reaps every process of its namespace
+        return region::machine::run(description);
+    }
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let place = Place::of_workspace(arguments.number)?;
+    tokio::runtime::Runtime::new()?.block_on(run(&place, arguments.command))
+}
+
+async fn run(place: &Place, command: Command) -> Result<()> {
+    let began = Instant::now();
+    let done = |what: &str| println!("{what} ({:.1} s)", began.elapsed().as_secs_f64());
+    match command {
+        Command::Setup => {
+            setup::provide(place).await?;
+            done("everything is there");
+        }
+        Command::Up { empty } => {
+            setup::needs::check()?;
+            let drill = server::launch(place).await?;
+            if !empty {
+                let [zero, one] = EXAMPLE;
+                let (first, second) = tokio::join!(drill.create(zero.0, zero.1), drill.create(one.0, one.1));
+                first.and(second)?;
+            }
+            print(&drill.describe().await?);
+            done("up");
+        }
+        Command::Status => print(&Client::find(place).await?.describe().await?),
+        Command::Lose { region, how } => {
+            let wanted = match how {
+                How { network: true, .. } => Wanted::CutOff,
+                How { hang: true, .. } => Wanted::Silent,
+                How { .. } => Wanted::Crashed,
+            };
+            Client::find(place).await?.power(&region, wanted).await?;
+            done(&format!("region {region} is lost"));
+        }
+        Command::Return { region, disks } => {
+            let wanted = if disks.empty { Wanted::UpEmpty } else { Wanted::Up };
+            Client::find(place).await?.power(&region, wanted).await?;
+            done(&format!("region {region} is back"));
+        }
+        Command::Workload { instances } => {
+            let seen = Client::find(place).await?.control("/workload", Some(&json!({"instances": instances}))).await?;
+            println!("{seen:#}");
+        }
+        Command::Audit => {
+            let seen = Client::find(place).await?.control("/audit", None).await?;
+            println!("{seen:#}");
+            if seen["ok"] != true {
+                bail!("the audit found something");
+            }
+        }
+        Command::Down => {
+            let count = clean::clean(place).await?;
+            let left = clean::leftovers(place);
+            if !left.is_empty() {
+                bail!("something is left: {}", left.join(", "));
+            }
+            done(&format!("nothing is left of {count} things"));
+        }
+        Command::Serve => server::serve(place).await?,
+        Command::Machine { .. } => bail!("a machine is not started here"),
+    }
+    Ok(())
+}
+
+/// What runs, in a few lines.
+fn print(drill: &Value) {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    for cluster in drill["clusters"].as_array().into_iter().flatten() {
+        println!(
+            "{} {:<16} {:<16} {:<24} {}",
+            cluster["slot"],
+            text(&cluster["name"]),
+            text(&cluster["location"]),
+            text(&cluster["power"]),
+            text(&cluster["endpoint"])
+        );
+    }
+    println!("cloud       {}", text(&drill["gcp"]));
+    println!("credentials {}", text(&drill["credentials"]));
+    println!("KUBECONFIG  {}", text(&drill["kubeconfig"]));
+}
