@@ -65,6 +65,9 @@ impl Snapshot {
     }
 }
 
+/// What a repository's blobs are to the bucket.
+const BLOB: &str = "application/octet-stream";
+
 fn object(repository: &Repository, name: &str) -> String {
     let base = repository.base_path.trim_matches('/');
     if base.is_empty() { name.to_owned() } else { format!("{base}/{name}") }
@@ -141,19 +144,16 @@ pub fn contents(world: &World, pod: &str, name: &str) -> Result<Vec<Snapshot>, F
         Failure::new(500, "repository_exception", format!("[{name}] could not read repository data from index blob"))
             .because(cause)
     })?;
-    let table = world
-        .gcp
-        .buckets
-        .get(&repository.bucket)
-        .and_then(|bucket| bucket.objects.get(&object(&repository, "index-0")));
+    let table =
+        world.gcp.buckets.get(&repository.bucket).and_then(|bucket| bucket.data(&object(&repository, "index-0")));
     Ok(table.and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default())
 }
 
 fn save(world: &mut World, repository: &Repository, contents: &[Snapshot]) {
     if let Some(bucket) = world.gcp.buckets.get_mut(&repository.bucket) {
         let bytes = serde_json::to_vec(contents).unwrap_or_default();
-        bucket.objects.insert(object(repository, "index-0"), bytes);
-        bucket.objects.insert(object(repository, "index.latest"), b"0".to_vec());
+        bucket.put(object(repository, "index-0"), bytes, BLOB);
+        bucket.put(object(repository, "index.latest"), b"0".to_vec(), BLOB);
     }
 }
 
@@ -218,7 +218,7 @@ pub fn begin(world: &mut World, pod: &str, name: &str, snapshot: &str, body: &Va
         indices.iter().map(|(name, index)| (name, &index.docs)).collect();
     let bytes = serde_json::to_vec(&documents).unwrap_or_default();
     if let Some(bucket) = world.gcp.buckets.get_mut(&repository.bucket) {
-        bucket.objects.insert(object(&repository, &format!("snap-{uuid}.dat")), bytes);
+        bucket.put(object(&repository, &format!("snap-{uuid}.dat")), bytes, BLOB);
     }
     table.push(entry.clone());
     save(world, &repository, &table);
@@ -276,7 +276,7 @@ pub fn restore(world: &mut World, pod: &str, name: &str, snapshot: &str, body: &
         .gcp
         .buckets
         .get(&repository.bucket)
-        .and_then(|b| b.objects.get(&object(&repository, &format!("snap-{}.dat", entry.uuid))));
+        .and_then(|b| b.data(&object(&repository, &format!("snap-{}.dat", entry.uuid))));
     let saved: BTreeMap<String, BTreeMap<String, Value>> =
         blob.and_then(|bytes| serde_json::from_slice(bytes).ok()).ok_or_else(|| refused("missing blob".into()))?;
     let pattern = names(&body["indices"]).unwrap_or_else(|| "*".into());

@@ -28,6 +28,7 @@ pub use container::GkeCluster;
 pub use iam::{ServiceAccount, ServiceAccountKey};
 pub use keys::{KeyPair, OperatorKey};
 pub use review::TOKEN_REVIEW_PATH;
+pub use storage::{Bucket, BucketAccess, Object};
 
 use crate::world::faults::Fault;
 use crate::world::{Shared, World};
@@ -48,6 +49,8 @@ pub struct Gcp {
     /// Issued access tokens and whose they are.
     pub tokens: BTreeMap<String, String>,
     operations: BTreeMap<String, Operation>,
+    /// Resumable uploads that are not complete, by id.
+    uploads: BTreeMap<String, storage::Upload>,
     operator: Option<OperatorKey>,
     token_uri: String,
     counter: u64,
@@ -88,36 +91,10 @@ pub struct FirewallRule {
     pub body: Value,
 }
 
-/// A Cloud Storage bucket.
-#[derive(Clone, Debug, Default)]
-pub struct Bucket {
-    /// Project that owns it.
-    pub project: String,
-    /// `EU`, `EUROPE-WEST4`, …
-    pub location: String,
-    /// Labels of the owner.
-    pub labels: BTreeMap<String, String>,
-    /// Objects by name.
-    pub objects: BTreeMap<String, Vec<u8>>,
-    /// Role to members.
-    pub policy: BTreeMap<String, Vec<String>>,
-    /// Counts policy changes; the etag.
-    pub policy_version: u64,
-}
-
 #[derive(Clone, Debug)]
 struct Operation {
     done_at: Instant,
     body: Value,
-}
-
-/// What a service account may do in a bucket.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BucketAccess {
-    /// May read objects and see the bucket.
-    pub read: bool,
-    /// May create and delete objects.
-    pub write: bool,
 }
 
 /// How long a finished firewall operation takes to bite.
@@ -157,22 +134,6 @@ impl Gcp {
         (known.private_key_pem == key["private_key"].as_str()?).then(|| email.to_owned())
     }
 
-    /// What `email` may do in `bucket` by the bucket's own policy.
-    pub fn bucket_access(&self, bucket: &str, email: &str) -> BucketAccess {
-        let Some(bucket) = self.buckets.get(bucket) else {
-            return BucketAccess::default();
-        };
-        let member = format!("serviceAccount:{email}");
-        let holds = |role: &str| bucket.policy.get(role).is_some_and(|members| members.contains(&member));
-        let admin = holds("roles/storage.admin");
-        let objects = holds("roles/storage.objectAdmin") || holds("roles/storage.objectUser");
-        let sees = holds("roles/storage.legacyBucketReader") || holds("roles/storage.legacyBucketWriter");
-        BucketAccess {
-            read: admin || (sees && (objects || holds("roles/storage.objectViewer"))),
-            write: admin || (sees && objects),
-        }
-    }
-
     fn next_id(&mut self) -> u64 {
         self.counter += 1;
         7_000_000_000_000_000_000 + self.counter
@@ -190,19 +151,20 @@ pub fn token_is_valid(gcp: &Gcp, token: &str) -> bool {
     gcp.token_is_valid(token)
 }
 
-/// All Google Cloud endpoints on one router: container, compute, iam (REST), storage (gRPC), and `/token`.
+/// All Google Cloud endpoints on one router: container, compute, iam (REST), storage (gRPC and JSON), and `/token`.
 pub fn router(shared: Shared) -> axum::Router {
     let guarded = axum::Router::new()
         .merge(container::routes())
         .merge(compute::routes())
         .merge(iam::routes())
         .with_state(shared.clone())
-        .merge(storage::routes(shared.clone()))
+        .merge(storage::guarded(shared.clone()))
         .layer(middleware::from_fn_with_state(shared.clone(), authenticate));
     token::routes()
         .merge(review::routes())
         .with_state(shared.clone())
         .merge(guarded)
+        .merge(storage::unguarded(shared.clone()))
         .layer(middleware::from_fn_with_state(shared, record_and_inject))
 }
 

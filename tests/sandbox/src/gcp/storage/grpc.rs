@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use tonic::{Request, Response, Status};
 
 use super::Bucket;
+use crate::gcp::ServiceAccount;
 use crate::world::Shared;
 
-pub(super) mod wire {
+mod wire {
     #![allow(missing_docs, clippy::all)]
     pub mod google {
         pub mod iam {
@@ -166,12 +167,12 @@ impl Storage for Service {
             .peekable();
         let mut objects: Vec<api::Object> = Vec::new();
         while objects.len() < size {
-            let Some((key, data)) = matching.next() else { break };
+            let Some((key, object)) = matching.next() else { break };
             objects.push(api::Object {
                 name: key.clone(),
                 bucket: request.parent.clone(),
-                generation: 1,
-                size: data.len() as i64,
+                generation: object.generation as i64,
+                size: object.data.len() as i64,
             });
         }
         let next_page_token = match (matching.peek(), objects.last()) {
@@ -218,7 +219,7 @@ impl StorageControl for Service {
         for member in wanted.bindings.iter().flat_map(|binding| &binding.members) {
             if let Some(email) = member.strip_prefix("serviceAccount:")
                 && email.ends_with(".iam.gserviceaccount.com")
-                && !world.gcp.accounts.get(email).is_some_and(super::ServiceAccount::is_known)
+                && !world.gcp.accounts.get(email).is_some_and(ServiceAccount::is_known)
             {
                 return Err(Status::invalid_argument(format!("Service account {email} does not exist.")));
             }
