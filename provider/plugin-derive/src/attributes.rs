@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::meta::ParseNestedMeta;
 use syn::punctuated::Punctuated;
-use syn::{Error, Expr, ExprLit, ExprUnary, Field, Lit, LitInt, LitStr, Result, Token, UnOp};
+use syn::{Attribute, Error, Expr, ExprLit, ExprPath, ExprUnary, Field, Lit, LitInt, LitStr, Result, Token, UnOp};
 
 /// The words that a field says, each at most once.
 #[derive(Default)]
@@ -16,6 +16,15 @@ pub(crate) struct Words {
     pub(crate) replace: Option<Span>,
     pub(crate) block: Option<Span>,
     pub(crate) name: Option<LitStr>,
+    pub(crate) write_only: Option<Span>,
+    pub(crate) deprecated: Option<LitStr>,
+    pub(crate) same_if: Option<Function>,
+    pub(crate) replace_if: Option<Function>,
+    pub(crate) modify: Option<Function>,
+    pub(crate) changes_with: Option<(Span, Vec<LitStr>)>,
+    pub(crate) volatile: Option<Span>,
+    pub(crate) never_null: Option<Span>,
+    pub(crate) begins_with: Option<(Span, LitStr)>,
     pub(crate) default: Option<(Span, TokenStream)>,
     pub(crate) one_of: Option<(Span, Vec<TokenStream>)>,
     pub(crate) range: Option<(Span, i64, i64)>,
@@ -28,10 +37,21 @@ pub(crate) struct Words {
     pub(crate) max: Option<(Span, u64)>,
 }
 
+/// A function, and what the documentation says of it.
+pub(crate) struct Function {
+    pub(crate) span: Span,
+    pub(crate) words: LitStr,
+    pub(crate) path: ExprPath,
+}
+
 impl Words {
     pub(crate) fn of(field: &Field) -> Result<Self> {
+        Self::among(&field.attrs)
+    }
+
+    pub(crate) fn among(attributes: &[Attribute]) -> Result<Self> {
         let mut words = Self::default();
-        for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("tf")) {
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("tf")) {
             attribute.parse_nested_meta(|meta| words.take(&meta))?;
         }
         Ok(words)
@@ -47,6 +67,15 @@ impl Words {
             "sensitive" => once(&mut self.sensitive, span, span),
             "replace" => once(&mut self.replace, span, span),
             "block" => once(&mut self.block, span, span),
+            "write_only" => once(&mut self.write_only, span, span),
+            "deprecated" => once(&mut self.deprecated, meta.value()?.parse()?, span),
+            "same_if" => once(&mut self.same_if, function(meta, span)?, span),
+            "replace_if" => once(&mut self.replace_if, function(meta, span)?, span),
+            "modify" => once(&mut self.modify, function(meta, span)?, span),
+            "changes_with" => once(&mut self.changes_with, (span, names(meta, span)?), span),
+            "volatile" => once(&mut self.volatile, span, span),
+            "never_null" => once(&mut self.never_null, span, span),
+            "begins_with" => once(&mut self.begins_with, (span, meta.value()?.parse()?), span),
             "name" => once(&mut self.name, meta.value()?.parse()?, span),
             "default" => once(&mut self.default, (span, literal(&meta.value()?.parse()?)?), span),
             "min" => once(&mut self.min, (span, meta.value()?.parse::<LitInt>()?.base10_parse()?), span),
@@ -83,8 +112,10 @@ impl Words {
             other => {
                 let message = format!(
                     "`{other}` is unknown here; there are `required`, `optional`, `computed`, `default = …`, `replace`, \
-                     `sensitive`, `one_of(…)`, `range(…)`, `length(…)`, `regex = \"…\"`, `conflicts_with(…)`, \
-                     `exactly_one_of(…)`, `at_least_one_of(…)`, `name = \"…\"`, and `block` with `min = …`, `max = …`"
+                     `sensitive`, `write_only`, `deprecated = \"…\"`, `one_of(…)`, `range(…)`, `length(…)`, \
+                     `regex = \"…\"`, `conflicts_with(…)`, `exactly_one_of(…)`, `at_least_one_of(…)`, `same_if(…)`, \
+                     `replace_if(…)`, `changes_with(…)`, `volatile`, `modify(…)`, `never_null`, `begins_with = \"…\"`, \
+                     `name = \"…\"`, and `block` with `min = …`, `max = …`"
                 );
                 Err(Error::new(span, message))
             }
@@ -94,6 +125,29 @@ impl Words {
     /// What the attribute has to do with others.
     pub(crate) fn others(&self) -> impl Iterator<Item = &LitStr> {
         [&self.conflicts_with, &self.exactly_one_of, &self.at_least_one_of].into_iter().flatten().flatten()
+    }
+
+    /// What decides how an attribute is planned.
+    pub(crate) fn planning(&self) -> Option<Span> {
+        let words = [
+            self.write_only,
+            self.same_if.as_ref().map(|word| word.span),
+            self.replace_if.as_ref().map(|word| word.span),
+            self.modify.as_ref().map(|word| word.span),
+            self.anew(),
+        ];
+        words.into_iter().flatten().next()
+    }
+
+    /// What only an attribute that the provider computes can say.
+    pub(crate) fn anew(&self) -> Option<Span> {
+        let words = [
+            self.changes_with.as_ref().map(|word| word.0),
+            self.volatile,
+            self.never_null,
+            self.begins_with.as_ref().map(|word| word.0),
+        ];
+        words.into_iter().flatten().next()
     }
 
     /// What only an attribute that a user may set can say.
@@ -119,6 +173,23 @@ fn list(meta: &ParseNestedMeta<'_>) -> Result<Vec<Expr>> {
     let content;
     syn::parenthesized!(content in meta.input);
     Ok(Punctuated::<Expr, Token![,]>::parse_terminated(&content)?.into_iter().collect())
+}
+
+/// Words for the documentation, and a function: `("they differ in case", same)`.
+fn function(meta: &ParseNestedMeta<'_>, span: Span) -> Result<Function> {
+    let content;
+    syn::parenthesized!(content in meta.input);
+    let wanted = "this takes words for the documentation and a function: `(\"…\", function)`";
+    let words: LitStr = content.parse().map_err(|error| Error::new(error.span(), wanted))?;
+    content.parse::<Token![,]>().map_err(|error| Error::new(error.span(), wanted))?;
+    let path: ExprPath = content.parse().map_err(|error| Error::new(error.span(), wanted))?;
+    if !content.is_empty() {
+        return Err(content.error(wanted));
+    }
+    if words.value().trim().is_empty() || words.value().ends_with('.') {
+        return Err(Error::new(words.span(), "these words end a sentence of the documentation: write no period"));
+    }
+    Ok(Function { span, words, path })
 }
 
 /// The names of other attributes.

@@ -41,6 +41,13 @@ pub(crate) fn is(ty: &Type, outer: &str) -> bool {
     })
 }
 
+/// The name of a type that has parameters, whatever the path before it: `Vec` of `std::vec::Vec<T>`.
+pub(crate) fn outer(ty: &Type) -> Option<String> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    matches!(last.arguments, PathArguments::AngleBracketed(_)).then(|| last.ident.to_string())
+}
+
 /// Whether a type is, or holds, one called `name`.
 pub(crate) fn mentions(ty: &Type, name: &str) -> bool {
     let Type::Path(path) = ty else { return false };

@@ -8,6 +8,7 @@
 //! | `docs` | doc comments as descriptions |
 //! | `model` | `#[derive(Model)]` |
 //! | `object` | `#[derive(Object)]` |
+//! | `planning` | what a field says of how it is planned |
 //! | `input` | what both accept: a struct with named fields |
 
 use proc_macro::TokenStream;
@@ -18,6 +19,7 @@ mod docs;
 mod input;
 mod model;
 mod object;
+mod planning;
 
 /// Makes a struct a block: the whole of a resource, a data source or a provider configuration, or a block in it.
 ///
@@ -43,10 +45,33 @@ mod object;
 /// | `conflicts_with("b")` | is not set together with `b` |
 /// | `exactly_one_of("b", "c")` | of it, `b` and `c`, one is set, and only one |
 /// | `at_least_one_of("b", "c")` | of it, `b` and `c`, one is set, or more |
+/// | `write_only` | is in the configuration only: in no plan and in no state |
+/// | `deprecated = "Use `b`."` | makes Terraform warn who sets it; a struct and a block can say so, too |
 /// | `name = "type"` | has another name than the field |
 ///
-/// A nested block is a field of type `Option<M>` (one) or `Vec<M>` (a list) where `M` is a model, with `#[tf(block)]`.
-/// A block may also be `required`, `replace`, have the relations to others above, and a list `min = N`, `max = N`.
+/// How it is planned, each with words that end a sentence of the documentation:
+///
+/// | in `#[tf(…)]` | the attribute |
+/// |---|---|
+/// | `same_if("they are the same YAML", same)` | keeps its value where `fn same(&T, &T) -> bool` says that nothing changed |
+/// | `replace_if("it shrinks", must)` | can't change in place where `fn must(&Attr<T>, &Attr<T>) -> bool` (prior, planned) says so |
+/// | `modify("Never shrinks", f)` | is planned as `fn f(&Modify<T>) -> Attr<T>` says |
+/// | `changes_with("b", "c")` | computed: is `(known after apply)` again when `b` or `c` changes |
+/// | `volatile` | computed: is `(known after apply)` again when anything changes |
+/// | `never_null` | computed: won't be null, which Terraform is told while it is unknown |
+/// | `begins_with = "disk-"` | computed: begins so, which Terraform is told while it is unknown |
+///
+/// A nested block is a field with `#[tf(block)]` where `M` is a model:
+///
+/// | type of the field | the block |
+/// |---|---|
+/// | `Option<M>` | occurs once or not at all |
+/// | `Vec<M>` | occurs any number of times, in an order |
+/// | `BlockSet<M>` | occurs any number of times, without an order |
+/// | `BTreeMap<String, M>` | occurs any number of times, each with a label |
+/// | `Group<M>` | is always there, written or not |
+///
+/// A block may also be `required`, `replace`, have the relations to others above, and a list or set `min = N`, `max = N`.
 ///
 /// What makes no sense, such as a required attribute with a default, is refused by the compiler where it stands.
 #[proc_macro_derive(Model, attributes(tf))]

@@ -6,7 +6,7 @@ use syn::{DeriveInput, Error, Field, Result};
 
 use crate::attributes::Words;
 use crate::docs::description;
-use crate::input;
+use crate::{input, planning};
 
 /// One field: how it stands in the schema, how it is read and how it is written.
 struct Part {
@@ -18,6 +18,7 @@ struct Part {
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let ident = &input.ident;
     let text = description(&input.attrs);
+    let deprecated = deprecated(input)?;
     let mut parts = Vec::new();
     let mut errors: Option<Error> = None;
     let fields = input::fields(input, "Model")?;
@@ -42,7 +43,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         #[automatically_derived]
         impl ::terraform_plugin::Model for #ident {
             fn block() -> ::terraform_plugin::schema::Block {
-                ::terraform_plugin::schema::Block::new(#text) #(#schema)*
+                ::terraform_plugin::schema::Block::new(#text) #deprecated #(#schema)*
             }
 
             fn decode_at(
@@ -61,6 +62,20 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
+/// What the struct itself says.
+fn deprecated(input: &DeriveInput) -> Result<TokenStream> {
+    for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("tf")) {
+        attribute.parse_nested_meta(|meta| match meta.path.is_ident("deprecated") {
+            true => meta.value()?.parse::<syn::LitStr>().map(drop),
+            false => {
+                Err(meta.error("a struct can only be `deprecated = \"…\"`; everything else is said of its fields"))
+            }
+        })?;
+    }
+    let message = Words::among(&input.attrs)?.deprecated;
+    Ok(message.map_or_else(TokenStream::new, |message| quote!(.deprecated(#message))))
+}
+
 /// The name of the attribute or block that a field stands for.
 fn name(field: &Field, words: &Words) -> String {
     words.name.as_ref().map_or_else(|| input::name(field), syn::LitStr::value)
@@ -75,6 +90,9 @@ fn part(field: &Field, names: &[String]) -> Result<Part> {
         None => (attribute(field, &words, &name)?, quote!(Typed)),
     };
     schema.extend(relations(&words, &name, names)?);
+    if let Some((_, others)) = &words.changes_with {
+        known(others, &name, names)?;
+    }
     let read = if words.block.is_some() { quote!(block) } else { quote!(attribute) };
     Ok(Part {
         schema,
@@ -107,6 +125,7 @@ fn attribute(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
         return Err(Error::new_spanned(&field.ident, message));
     }
     let only_computed = words.required.is_none() && words.optional.is_none() && words.default.is_none();
+    planning::check(words, only_computed)?;
     let for_users = words.replace.or(words.rule()).or(words.others().next().map(syn::LitStr::span));
     if let (true, Some(span)) = (only_computed, for_users) {
         return Err(Error::new(span, "this makes no sense for what only the provider sets"));
@@ -128,6 +147,14 @@ fn attribute(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
     if let Some((_, value)) = &words.default {
         schema.extend(quote!(.default(#value)));
     }
+    schema.extend(validators(words));
+    schema.extend(planning::calls(ty, words));
+    Ok(quote!(.with(#schema)))
+}
+
+/// What values are allowed.
+fn validators(words: &Words) -> TokenStream {
+    let mut schema = TokenStream::new();
     if let Some((_, values)) = &words.one_of {
         let allowed = quote!(::terraform_plugin::schema::Validator::OneOf(::std::vec![#(#values),*]));
         schema.extend(quote!(.validated(#allowed)));
@@ -144,13 +171,12 @@ fn attribute(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
         let allowed = quote!(::terraform_plugin::schema::Validator::Matches(::std::string::String::from(#pattern)));
         schema.extend(quote!(.validated(#allowed)));
     }
-    Ok(quote!(.with(#schema)))
+    schema
 }
 
-/// What a field says of its neighbours, which have to be there.
-fn relations(words: &Words, name: &str, names: &[String]) -> Result<TokenStream> {
-    let mut calls = TokenStream::new();
-    for other in words.others() {
+/// Other attributes or blocks have to be there.
+fn known<'a>(others: impl IntoIterator<Item = &'a syn::LitStr>, name: &str, names: &[String]) -> Result<()> {
+    for other in others {
         if other.value() == name {
             return Err(Error::new(other.span(), "name the others only: the attribute itself is meant anyway"));
         }
@@ -159,6 +185,13 @@ fn relations(words: &Words, name: &str, names: &[String]) -> Result<TokenStream>
             return Err(Error::new(other.span(), message));
         }
     }
+    Ok(())
+}
+
+/// What a field says of its neighbours, which have to be there.
+fn relations(words: &Words, name: &str, names: &[String]) -> Result<TokenStream> {
+    let mut calls = TokenStream::new();
+    known(words.others(), name, names)?;
     let relation = quote!(::terraform_plugin::schema::Relation);
     for other in words.conflicts_with.iter().flatten() {
         calls.extend(quote!(.related(#relation::conflict(#name, #other))));
@@ -174,17 +207,22 @@ fn relations(words: &Words, name: &str, names: &[String]) -> Result<TokenStream>
 
 fn block(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
     let ty = &field.ty;
-    if !(input::is(ty, "Option") || input::is(ty, "Vec")) {
-        let message = "a nested block is an `Option<…>` (one, or none) or a `Vec<…>` (a list) of a model";
+    let kind = input::outer(ty).unwrap_or_default();
+    if !["Option", "Vec", "BlockSet", "BTreeMap", "Group"].contains(&kind.as_str()) {
+        let message = "a nested block is an `Option<…>` (one, or none), a `Vec<…>` (a list), a `BlockSet<…>`, a \
+                       `BTreeMap<String, …>` (with labels) or a `Group<…>` (always there) of a model";
         return Err(Error::new_spanned(ty, message));
     }
     let others = [words.optional, words.computed, words.sensitive];
     let others = others.into_iter().flatten().next();
-    if let Some(span) = others.or(words.default.as_ref().map(|d| d.0)).or(words.rule()) {
+    if let Some(span) = others.or(words.default.as_ref().map(|d| d.0)).or(words.rule()).or(words.planning()) {
         return Err(Error::new(span, "this is for attributes; a block may be `required`, `replace`, `min`, `max`"));
     }
-    if let (Some((span, _)), false) = (words.min.or(words.max), input::is(ty, "Vec")) {
+    if let (Some((span, _)), false) = (words.min.or(words.max), ["Vec", "BlockSet"].contains(&kind.as_str())) {
         return Err(Error::new(span, "`min` and `max` are for lists of blocks: a single one is `required` or not"));
+    }
+    if let (Some(span), true) = (words.required, ["BTreeMap", "Group"].contains(&kind.as_str())) {
+        return Err(Error::new(span, "Terraform doesn't count blocks with labels, and a group is always there"));
     }
     let text = description(&field.attrs);
     let mut schema = quote!(<#ty as ::terraform_plugin::value::Nested>::nested(#name, #text));
@@ -193,6 +231,9 @@ fn block(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
     }
     if words.replace.is_some() {
         schema.extend(quote!(.replace()));
+    }
+    if let Some(message) = &words.deprecated {
+        schema.extend(quote!(.deprecated(#message)));
     }
     if let Some((_, min)) = words.min {
         schema.extend(quote!(.at_least(#min)));
@@ -204,86 +245,4 @@ fn block(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use syn::parse_str;
-
-    use super::*;
-
-    /// What the compiler tells the author of a struct with this field.
-    fn message(field: &str) -> String {
-        let input = format!("struct Bucket {{ {field} }}");
-        match expand(&parse_str(&input).unwrap()) {
-            Ok(_) => String::new(),
-            Err(errors) => errors.into_iter().map(|error| error.to_string()).collect::<Vec<_>>().join(" | "),
-        }
-    }
-
-    #[test]
-    fn what_makes_sense() {
-        for field in [
-            "#[tf(required, replace, one_of(\"a\", \"b\"))] name: Attr<String>",
-            "#[tf(default = -1, range(-1, 1))] number: Attr<i64>",
-            "#[tf(optional, default = true)] flag: value::Attr<bool>",
-            "#[tf(computed)] #[tf(sensitive)] r#ref: Attr<Vec<Attr<Secret<String>>>>",
-            "#[tf(block)] single: Option<Single>",
-            "#[tf(block, min = 1, max = 2, replace)] list: Vec<Element>",
-            "#[tf(optional, name = \"type\")] kind: Attr<String>",
-            "#[tf(required, length(1, 63), regex = \"[a-z]+\")] name: Attr<String>",
-            "#[tf(optional, conflicts_with(\"b\"))] a: Attr<String>, #[tf(block, exactly_one_of(\"a\"))] b: Option<B>",
-        ] {
-            assert_eq!(message(field), "", "{field}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_and_why() {
-        for (field, expected) in [
-            ("name: Attr<String>", "say who sets it"),
-            ("#[tf(required)] name: String", "an attribute is an `Attr<…>`: it may be null"),
-            ("#[tf(optional)] name: Option<String>", "a nested block needs `#[tf(block)]`"),
-            ("#[tf(required, optional)] name: Attr<String>", "`required` excludes `optional`"),
-            ("#[tf(required, default = 1)] name: Attr<i64>", "what has a default may be left out"),
-            ("#[tf(required, required)] name: Attr<String>", "said twice"),
-            ("#[tf(requires)] name: Attr<String>", "`requires` is unknown here; there are `required`"),
-            ("#[tf(computed, replace)] name: Attr<String>", "what only the provider sets"),
-            ("#[tf(computed, range(0, 1))] name: Attr<i64>", "what only the provider sets"),
-            ("#[tf(required, range(1, 0))] name: Attr<i64>", "this range is empty"),
-            ("#[tf(required, range(1))] name: Attr<i64>", "a range has two ends"),
-            ("#[tf(required, range(\"a\", \"b\"))] name: Attr<i64>", "expected a whole number"),
-            ("#[tf(required, one_of())] name: Attr<String>", "allows nothing"),
-            ("#[tf(required, length(2, 1))] name: Attr<String>", "a length has two ends"),
-            ("#[tf(required, length(1))] name: Attr<String>", "a length has two ends"),
-            ("#[tf(computed, regex = \"a\")] name: Attr<String>", "what only the provider sets"),
-            ("#[tf(optional, conflicts_with())] name: Attr<String>", "name the others"),
-            ("#[tf(optional, conflicts_with(\"nmae\"))] name: Attr<String>", "no attribute or block `nmae` here"),
-            ("#[tf(optional, at_least_one_of(\"name\"))] name: Attr<String>", "the attribute itself is meant anyway"),
-            ("#[tf(default = [1])] name: Attr<Vec<i64>>", "expected a literal"),
-            ("#[tf(required, sensitive)] name: Attr<String>", "what is sensitive is an `Attr<Secret<…>>`"),
-            ("#[tf(required, min = 1)] name: Attr<i64>", "`min` and `max` count blocks"),
-            ("#[tf(block)] name: Attr<Bucket>", "a nested block is an `Option<…>`"),
-            ("#[tf(block, computed)] name: Option<Bucket>", "this is for attributes"),
-            ("#[tf(block, max = 1)] name: Option<Bucket>", "a single one is `required` or not"),
-            (
-                "a: Attr<bool>, #[tf(required)] b: bool",
-                "say who sets it: `#[tf(required)]`, `#[tf(optional)]`, \
-              `#[tf(computed)]` or a `default` | an attribute is an `Attr<…>`",
-            ),
-        ] {
-            let message = message(field);
-            assert!(message.contains(expected), "{field}: {message}");
-        }
-    }
-
-    #[test]
-    fn only_plain_structs() {
-        for (input, expected) in [
-            ("enum Bucket {}", "can only be derived for a struct"),
-            ("struct Bucket(Attr<String>);", "needs named fields"),
-            ("struct Bucket<T> { name: Attr<T> }", "without parameters"),
-        ] {
-            let message = expand(&parse_str(input).unwrap()).unwrap_err().to_string();
-            assert!(message.contains(expected), "{input}: {message}");
-        }
-    }
-}
+mod tests;

@@ -67,6 +67,7 @@ fn check(field: &Field, words: &Words) -> Result<()> {
     let others = others.or(words.default.as_ref().map(|d| d.0)).or(words.rule());
     let others = others.or(words.others().next().map(syn::LitStr::span));
     let others = others.or(words.min.map(|m| m.0)).or(words.max.map(|m| m.0));
+    let others = others.or(words.planning()).or(words.deprecated.as_ref().map(syn::LitStr::span));
     match others {
         None => Ok(()),
         Some(span) => Err(Error::new(

@@ -32,6 +32,7 @@
 //! | [`schema`] | schemas as data: checks, validation, Markdown |
 //! | [`plan`] | how a plan is made, and Terraform's own rules for plans and results |
 //! | [`diagnostic`] | what the user is told |
+//! | [`mask`] | what no log line shows |
 //! | [`resource`] | what an author writes: [`Provider`], [`Resource`], [`DataSource`] |
 //! | [`server`] | [`Server`]: holds them, guards every call, answers Terraform |
 //! | `wire` | the process: handshake, mutual TLS, logs, shutdown |
@@ -40,6 +41,7 @@
 extern crate self as terraform_plugin;
 
 pub mod diagnostic;
+pub mod mask;
 pub mod plan;
 pub mod resource;
 pub mod schema;
@@ -49,9 +51,9 @@ mod wire;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Fault, Severity};
 pub use resource::{
-    Action, Apply, Change, Context, DataSource, Delete, Ephemeral, Found, Function, FunctionFault, Identified, List,
-    Move, Opened, Parameter, Progress, Provider, Renewed, Resource, Results, Saver, Signature, Source, Upgrades,
-    format_duration, parse_duration,
+    Action, Apply, Change, Context, DataSource, Deferred, Delete, Ephemeral, Found, Function, FunctionFault,
+    Identified, List, Locked, Move, Opened, Parameter, Progress, Provider, Renewed, Resource, Results, Saver,
+    Signature, Source, Upgrades, format_duration, parse_duration,
 };
 pub use schema::Schema;
 pub use server::{ProviderSchemas, Server};

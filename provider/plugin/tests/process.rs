@@ -108,7 +108,7 @@ async fn a_function_needs_no_configuration_and_names_the_argument_at_fault() {
     let slash = fault("a word can't have a `/` in it", Some(2));
     assert_eq!(call("note_name", vec![a.clone(), b, bad]).await, slash);
     assert_eq!(call("note_name", vec![a, Value::Null]).await, fault("must not be null", Some(1)));
-    assert_eq!(call("note_name", vec![]).await, fault("takes 1 arguments, got 0", None));
+    assert_eq!(call("note_name", vec![]).await, fault("takes at least 1 argument, got 0", None));
     let unknown = fault("this version of the provider has no function `nothing`", None);
     assert_eq!(call("nothing", vec![]).await, unknown);
 }

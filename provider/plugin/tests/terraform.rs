@@ -40,7 +40,7 @@ impl Workspace {
             plugins.display()
         );
         fs::write(root.path().join("cli.tfrc"), cli).unwrap();
-        Self { root, terraform: terraform(), reattach: None }
+        Self { root, terraform: tiny::terraform(), reattach: None }
     }
 
     /// Replaces the configuration.
@@ -110,15 +110,6 @@ impl Workspace {
         assert_eq!(code, 0, "the second plan isn't empty\n{plan}");
         text
     }
-}
-
-fn terraform() -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = ["terraform", "tofu"]
-        .iter()
-        .flat_map(|name| std::env::split_paths(&path).map(move |directory| directory.join(name)))
-        .find(|candidate| candidate.is_file());
-    found.expect("neither `terraform` nor `tofu` is on PATH: install one of them to run this test")
 }
 
 fn read(path: &Path) -> String {

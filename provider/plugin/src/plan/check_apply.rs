@@ -1,8 +1,8 @@
-use crate::schema::{Block, Nesting};
+use crate::schema::{Block, NestedBlock, Nesting};
 use crate::value::{Path, Value};
 
 use super::Violation;
-use super::check_plan::brief;
+use super::check_plan::{brief, of_blocks};
 
 /// Will Terraform accept this result of apply? Otherwise it says "Provider produced inconsistent result after apply",
 /// and taints what was created.
@@ -58,6 +58,12 @@ fn in_block(block: &Block, planned: &Value, result: &Value, path: &Path, violati
     for attribute in &block.attributes {
         let name = &attribute.name;
         let mut found = Vec::new();
+        if attribute.write_only {
+            if !of(result, name).is_null() {
+                violations.push((path.attr(name), "has a value, but what is write-only may be in no state".to_owned()));
+            }
+            continue;
+        }
         compatible(&of(planned, name), &of(result, name), &path.attr(name), &mut found);
         if attribute.sensitive {
             let hidden = "the value is not the planned one";
@@ -68,31 +74,58 @@ fn in_block(block: &Block, planned: &Value, result: &Value, path: &Path, violati
     for nested in &block.blocks {
         let name = &nested.name;
         let (planned, result, path) = (of(planned, name), of(result, name), path.attr(name));
-        match (nested.nesting, &planned, &result) {
-            (Nesting::Single, planned, result) => in_block(&nested.block, planned, result, &path, violations),
-            (Nesting::List, Value::List(planned), Value::List(result)) => {
-                if planned.len() != result.len() {
-                    let message = format!("{} blocks were planned, but there are {}", planned.len(), result.len());
-                    violations.push((path, message));
-                    continue;
-                }
-                for (index, (planned, result)) in planned.iter().zip(result).enumerate() {
-                    in_block(&nested.block, planned, result, &path.index(index), violations);
-                }
+        in_nested(nested, &planned, &result, &path, violations);
+    }
+}
+
+fn in_nested(nested: &NestedBlock, planned: &Value, result: &Value, path: &Path, violations: &mut Vec<Violation>) {
+    let block = &nested.block;
+    match (nested.nesting, planned, result) {
+        (Nesting::Single | Nesting::Group, planned, result) => in_block(block, planned, result, path, violations),
+        (Nesting::List, Value::List(planned), Value::List(result)) => {
+            if planned.len() != result.len() {
+                let message = format!("{} blocks were planned, but there are {}", planned.len(), result.len());
+                return violations.push((path.clone(), message));
             }
-            (Nesting::List, Value::Unknown(_), _) => {}
-            (Nesting::List, _, result) => {
-                violations.push((path, format!("is {}, not a list of blocks", result.kind())));
+            for (index, (planned, result)) in planned.iter().zip(result).enumerate() {
+                in_block(block, planned, result, &path.index(index), violations);
             }
+        }
+        (Nesting::Map, Value::Map(planned), Value::Map(result)) => {
+            if !planned.keys().eq(result.keys()) {
+                let message = "the labels of the blocks are not the planned ones";
+                return violations.push((path.clone(), message.to_owned()));
+            }
+            for ((label, planned), result) in planned.iter().zip(result.values()) {
+                in_block(block, planned, result, &path.key(label), violations);
+            }
+        }
+        (Nesting::Set, Value::Set(planned), Value::Set(result)) => {
+            let fits = |planned: &Value, result: &Value| {
+                let mut found = Vec::new();
+                in_block(block, planned, result, path, &mut found);
+                found.is_empty()
+            };
+            if !correlate(planned, result, fits) {
+                violations.push((path.clone(), "the blocks are not the planned ones".to_owned()));
+            }
+        }
+        (Nesting::List | Nesting::Map | Nesting::Set, Value::Unknown(_), _) => {}
+        (Nesting::List | Nesting::Map | Nesting::Set, _, result) => {
+            violations.push((path.clone(), format!("is {}, not {}", result.kind(), of_blocks(nested))));
         }
     }
 }
 
 fn compatible(planned: &Value, result: &Value, path: &Path, violations: &mut Vec<Violation>) {
     match (planned, result) {
-        (Value::Unknown(_), _) => {}
         // `check_known` says it
         (_, Value::Unknown(_)) => {}
+        (Value::Unknown(promise), result) if promise.allows(result) => {}
+        (Value::Unknown(_), result) => {
+            let message = format!("is {}, which is not what the plan promised of it", brief(result));
+            violations.push((path.clone(), message));
+        }
         (Value::List(a), Value::List(b)) | (Value::Tuple(a), Value::Tuple(b)) if a.len() == b.len() => {
             for (index, (planned, result)) in a.iter().zip(b).enumerate() {
                 compatible(planned, result, &path.index(index), violations);
@@ -108,7 +141,7 @@ fn compatible(planned: &Value, result: &Value, path: &Path, violations: &mut Vec
                 compatible(planned, result, &path.attr(name), violations);
             }
         }
-        (Value::Set(a), Value::Set(b)) if correlate(a, b) => {}
+        (Value::Set(a), Value::Set(b)) if same_elements(a, b) => {}
         (Value::Dynamic(_, planned), Value::Dynamic(_, result)) => compatible(planned, result, path, violations),
         (planned, result) if planned == result => {}
         (planned, result) => {
@@ -118,14 +151,17 @@ fn compatible(planned: &Value, result: &Value, path: &Path, violations: &mut Vec
     }
 }
 
-/// Whether each planned element of a set found one in the result, and none is left over. Elements that were unknown
-/// may have become equal, so the set may shrink by those.
-fn correlate(planned: &[Value], result: &[Value]) -> bool {
-    let fits = |planned: &Value, result: &Value| {
+fn same_elements(planned: &[Value], result: &[Value]) -> bool {
+    correlate(planned, result, |planned, result| {
         let mut violations = Vec::new();
         compatible(planned, result, &Path::root(), &mut violations);
         violations.is_empty()
-    };
+    })
+}
+
+/// Whether each planned element of a set found one in the result, and none is left over. Elements that were unknown
+/// may have become equal, so the set may shrink by those.
+fn correlate(planned: &[Value], result: &[Value], fits: impl Fn(&Value, &Value) -> bool) -> bool {
     result.len() <= planned.len()
         && planned.iter().all(|planned| result.iter().any(|result| fits(planned, result)))
         && result.iter().all(|result| planned.iter().any(|planned| fits(planned, result)))

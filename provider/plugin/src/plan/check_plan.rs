@@ -52,6 +52,13 @@ fn in_attribute(
     path: &Path,
     violations: &mut Vec<Violation>,
 ) {
+    if attribute.write_only {
+        if !planned.is_null() {
+            let message = "planned to have a value, but what is write-only may be in no plan";
+            violations.push((path.attr(&attribute.name), message.to_owned()));
+        }
+        return;
+    }
     if same(planned, config) || (same(planned, prior) && !prior.is_null() && !config.is_null()) {
         return;
     }
@@ -80,24 +87,62 @@ fn in_nested(
     path: &Path,
     violations: &mut Vec<Violation>,
 ) {
-    if nested.nesting == Nesting::Single {
-        return in_block(&nested.block, prior, config, planned, path, violations);
-    }
-    let (Value::List(config), Value::List(planned)) = (config, planned) else {
-        if !config.is_unknown() {
-            violations.push((path.clone(), format!("planned to be {}, not a list of blocks", planned.kind())));
+    let block = &nested.block;
+    match (nested.nesting, config, planned) {
+        (Nesting::Single | Nesting::Group, ..) => in_block(block, prior, config, planned, path, violations),
+        (_, Value::Unknown(_), _) => {}
+        (Nesting::List, Value::List(config), Value::List(planned)) => {
+            if config.len() != planned.len() {
+                return violations.push((path.clone(), counted(planned.len(), config.len())));
+            }
+            let prior = prior.elements().unwrap_or_default();
+            for (index, (config, planned)) in config.iter().zip(planned).enumerate() {
+                let prior = prior.get(index).unwrap_or(&Value::Null);
+                in_block(block, prior, config, planned, &path.index(index), violations);
+            }
         }
-        return;
-    };
-    if config.len() != planned.len() {
-        let message = format!("{} blocks are planned, but the configuration has {}", planned.len(), config.len());
-        violations.push((path.clone(), message));
-        return;
+        (Nesting::Map, Value::Map(config), Value::Map(planned)) => {
+            if !config.keys().eq(planned.keys()) {
+                let message = "the labels of the planned blocks are not those of the configuration";
+                return violations.push((path.clone(), message.to_owned()));
+            }
+            for ((label, config), planned) in config.iter().zip(planned.values()) {
+                let prior = prior.get(label).unwrap_or(&Value::Null);
+                in_block(block, prior, config, planned, &path.key(label), violations);
+            }
+        }
+        (Nesting::Set, Value::Set(config), Value::Set(planned)) => {
+            // which is which can't be told, so Terraform doesn't know of prior values here
+            let fits = |planned: &Value, config: &Value| {
+                let mut found = Vec::new();
+                in_block(block, &Value::Null, config, planned, path, &mut found);
+                found.is_empty()
+            };
+            if config.len() != planned.len() {
+                violations.push((path.clone(), counted(planned.len(), config.len())));
+            } else if !planned.iter().all(|planned| config.iter().any(|config| fits(planned, config))) {
+                violations.push((path.clone(), "a block is planned that the configuration does not have".to_owned()));
+            } else if !config.iter().all(|config| planned.iter().any(|planned| fits(planned, config))) {
+                violations.push((path.clone(), "a block of the configuration is not planned".to_owned()));
+            }
+        }
+        (Nesting::List | Nesting::Map | Nesting::Set, _, planned) => {
+            violations.push((path.clone(), format!("planned to be {}, not {}", planned.kind(), of_blocks(nested))));
+        }
     }
-    let prior = prior.elements().unwrap_or_default();
-    for (index, (config, planned)) in config.iter().zip(planned).enumerate() {
-        let prior = prior.get(index).unwrap_or(&Value::Null);
-        in_block(&nested.block, prior, config, planned, &path.index(index), violations);
+}
+
+fn counted(planned: usize, configured: usize) -> String {
+    format!("{planned} blocks are planned, but the configuration has {configured}")
+}
+
+/// What many blocks are, for a message.
+pub(super) fn of_blocks(nested: &NestedBlock) -> &'static str {
+    match nested.nesting {
+        Nesting::List => "a list of blocks",
+        Nesting::Set => "a set of blocks",
+        Nesting::Map => "blocks with labels",
+        Nesting::Single | Nesting::Group => "a block",
     }
 }
 

@@ -1,101 +1,78 @@
 use std::collections::BTreeMap;
 
-use crate::schema::{Attribute, Block, NestedBlock, Nesting};
-use crate::value::{Path, Value};
+use crate::schema::{Attribute, Block, Recomputed};
+use crate::value::Value;
+
+use super::walk::{Visit, rebuild};
 
 /// The plan before the resource has its say. `proposed` is what Terraform proposes: the configuration, and prior
 /// values of computed attributes where the configuration says nothing.
 ///
+/// - what is write-only is null;
 /// - where the configuration says nothing and there is a default, the default;
 /// - on create (`prior` is null), and in blocks that the prior state does not have: what is computed and not set is
-///   unknown;
+///   unknown, with what is promised of it;
 /// - on update: what is computed and not set keeps its prior value. Marking it unknown if nothing changes would make a
-///   plan that is never empty.
+///   plan that is never empty;
+/// - what means the same as before is spelled as before ([`Attribute::same_if`]);
+/// - [`Attribute::modify`] has its say;
+/// - on update: what is computed anew because of all that is unknown ([`Attribute::changes_with`],
+///   [`Attribute::volatile`]).
 pub fn initial(block: &Block, prior: &Value, config: &Value, proposed: &Value) -> Value {
-    let (Value::Object(config), Value::Object(proposed)) = (config, proposed) else { return proposed.clone() };
-    let mut planned = proposed.clone();
-    let prior = match prior {
-        Value::Object(prior) => Some(prior),
-        _ => None,
+    let planned = rebuild(block, prior, config, proposed.clone(), &mut |block, prior, config, planned| {
+        for attribute in &block.attributes {
+            fill(attribute, prior, config, planned);
+        }
+    });
+    let changed = planned != *prior;
+    let mut anew = |block: &Block, prior: &Value, config: &Value, planned: &mut BTreeMap<String, Value>| {
+        if !prior.is_null() {
+            recompute(block, changed, prior, config, planned);
+        }
     };
-    for attribute in &block.attributes {
-        if config.get(&attribute.name).is_none_or(Value::is_null)
-            && let Some(value) = unset(attribute, prior.is_none())
-        {
-            planned.insert(attribute.name.clone(), value);
-        }
-    }
-    for nested in &block.blocks {
-        let null = Value::Null;
-        let of = |values: &BTreeMap<String, Value>| values.get(&nested.name).cloned().unwrap_or_default();
-        let prior = prior.and_then(|prior| prior.get(&nested.name)).unwrap_or(&null);
-        let value = initial_nested(nested, prior, &of(config), of(&planned));
-        planned.insert(nested.name.clone(), value);
-    }
-    Value::Object(planned)
+    let anew: &mut Visit<'_> = &mut anew;
+    rebuild(block, prior, config, planned, anew)
 }
 
-/// What an attribute that the configuration leaves unset is planned to be; `None`: what Terraform proposes.
-fn unset(attribute: &Attribute, create: bool) -> Option<Value> {
-    match &attribute.default {
-        Some(default) => Some(default.clone()),
-        None if create && attribute.computed => Some(Value::unknown()),
-        None => None,
+fn fill(attribute: &Attribute, prior: &Value, config: &Value, planned: &mut BTreeMap<String, Value>) {
+    static NULL: Value = Value::Null;
+    let name = &attribute.name;
+    let (before, config) = (prior.get(name).unwrap_or(&NULL), config.get(name).unwrap_or(&NULL));
+    let mut value = planned.remove(name).unwrap_or_default();
+    if attribute.write_only {
+        value = Value::Null;
+    } else if config.is_null() {
+        match &attribute.default {
+            Some(default) => value = default.clone(),
+            None if prior.is_null() && attribute.computed => value = attribute.unknown(),
+            None => {}
+        }
+    } else if attribute.same_if.is_some_and(|sameness| sameness.holds(before, config)) {
+        value = before.clone();
     }
+    if let Some(modifier) = &attribute.modifier {
+        let before = if prior.is_null() { None } else { Some(before) };
+        value = modifier.modified(config, before, &value);
+    }
+    planned.insert(name.clone(), value);
 }
 
-fn initial_nested(nested: &NestedBlock, prior: &Value, config: &Value, proposed: Value) -> Value {
-    match (nested.nesting, config, proposed) {
-        (Nesting::Single, config, proposed) => initial(&nested.block, prior, config, &proposed),
-        (Nesting::List, Value::List(config), Value::List(proposed)) => {
-            let null = Value::Null;
-            let prior = prior.elements().unwrap_or_default();
-            Value::list(proposed.iter().enumerate().map(|(index, proposed)| {
-                let config = config.get(index).unwrap_or(&null);
-                initial(&nested.block, prior.get(index).unwrap_or(&null), config, proposed)
-            }))
-        }
-        (Nesting::List, _, proposed) => proposed,
-    }
-}
-
-/// The paths whose change means to destroy and create anew: attributes and blocks marked `replace` that differ.
-pub fn requires_replace(block: &Block, prior: &Value, planned: &Value) -> Vec<Path> {
-    let mut paths = Vec::new();
-    if !prior.is_null() && !planned.is_null() {
-        replaced_in(block, prior, planned, &Path::root(), &mut paths);
-    }
-    paths
-}
-
-fn replaced_in(block: &Block, prior: &Value, planned: &Value, path: &Path, paths: &mut Vec<Path>) {
-    let null = Value::Null;
-    let of = |value: &Value, name: &str| value.get(name).cloned().unwrap_or_default();
-    for attribute in block.attributes.iter().filter(|attribute| attribute.replace) {
-        let prior = of(prior, &attribute.name);
-        // what must be set or is always computed is unset in one state only: the one that an import has just made
-        let imported = prior.is_null() && (attribute.required || attribute.computed);
-        if prior != of(planned, &attribute.name) && !imported {
-            paths.push(path.attr(&attribute.name));
-        }
-    }
-    for nested in &block.blocks {
-        let (prior, planned) = (of(prior, &nested.name), of(planned, &nested.name));
-        let path = path.attr(&nested.name);
-        if nested.replace && prior != planned {
-            paths.push(path);
-            continue;
-        }
-        match nested.nesting {
-            Nesting::Single => replaced_in(&nested.block, &prior, &planned, &path, paths),
-            Nesting::List => {
-                let (prior, planned) = (prior.elements().unwrap_or_default(), planned.elements().unwrap_or_default());
-                for index in 0..prior.len().max(planned.len()) {
-                    let at = |values: &[Value]| values.get(index).unwrap_or(&null).clone();
-                    replaced_in(&nested.block, &at(prior), &at(planned), &path.index(index), paths);
+/// What is computed anew may make more of it so, until nothing more does.
+fn recompute(block: &Block, changed: bool, prior: &Value, config: &Value, planned: &mut BTreeMap<String, Value>) {
+    let unset = |attribute: &Attribute| attribute.computed && config.get(&attribute.name).is_none_or(Value::is_null);
+    let differs = |planned: &BTreeMap<String, Value>, name: &str| planned.get(name) != prior.get(name);
+    loop {
+        let affected = |attribute: &&Attribute| {
+            unset(attribute)
+                && !planned.get(&attribute.name).is_some_and(Value::is_unknown)
+                && match &attribute.recomputed {
+                    Recomputed::Never => false,
+                    Recomputed::Always => changed,
+                    Recomputed::With(names) => names.iter().any(|name| differs(planned, name)),
                 }
-            }
-        }
+        };
+        let Some(attribute) = block.attributes.iter().find(affected) else { return };
+        planned.insert(attribute.name.clone(), attribute.unknown());
     }
 }
 

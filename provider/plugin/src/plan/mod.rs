@@ -2,7 +2,11 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `make` | [`initial`]: configuration + defaults + what is kept + what is not known yet; [`requires_replace`], [`restore`] |
+//! | `make` | [`initial`]: configuration + defaults + what is kept + what is not known yet; [`restore`] |
+//! | `replace` | [`requires_replace`]: what can't be changed in place |
+//! | `generate` | [`config_of`]: a configuration for what exists |
+//! | `spelling` | [`respell`]: what means the same is spelled as before; [`without_write_only`], [`write_only_set`], [`promised`] |
+//! | `walk` | block by block through plan, prior state and configuration |
 //! | `proposed` | [`proposed_new`]: what Terraform proposes, for tests without Terraform |
 //! | `check_plan` | [`check_plan`]: will Terraform accept this plan? |
 //! | `check_apply` | [`check_apply`], [`check_known`]: will it accept this result? |
@@ -13,13 +17,20 @@
 
 mod check_apply;
 mod check_plan;
+mod generate;
 mod make;
 mod proposed;
+mod replace;
+mod spelling;
+mod walk;
 
 pub use check_apply::{check_apply, check_known};
 pub use check_plan::check_plan;
-pub use make::{initial, requires_replace, restore};
+pub use generate::config_of;
+pub use make::{initial, restore};
 pub use proposed::proposed_new;
+pub use replace::requires_replace;
+pub use spelling::{promised, respell, without_write_only, write_only_set};
 
 use crate::value::Path;
 

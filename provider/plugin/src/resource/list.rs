@@ -10,7 +10,8 @@ use std::{
 use tokio::sync::mpsc;
 
 use crate::{
-    Context, Diagnostics, Fault, Identified, Model, Resource, Typed, proto::tfplugin5::list_resource::Event, server,
+    Context, Diagnostics, Fault, Identified, Model, Resource, Typed, plan, proto::tfplugin5::list_resource::Event,
+    server,
 };
 
 /// The resource that a list is about.
@@ -87,7 +88,10 @@ impl<L: List> Results<L> {
             Listed::<L>::NAME,
             (<L::Identified as Identified>::Identity::ty(), found.identity.encode()),
             found.name,
-            model.map(|model| (<Listed<L> as Resource>::Model::block().ty(), model)),
+            model.map(|model| {
+                let block = <Listed<L> as Resource>::Model::block();
+                (block.ty(), plan::without_write_only(&block, model))
+            }),
         );
         if self.sender.send(event).await.is_err() || (self.limit > 0 && before + 1 >= self.limit) {
             return ControlFlow::Break(());

@@ -14,12 +14,15 @@ mod apply;
 mod change;
 mod context;
 mod data_source;
+mod deferred;
 mod ephemeral;
 mod function;
 mod identity;
 mod list;
+mod locks;
 mod moved;
 mod provider;
+mod surroundings;
 pub(crate) mod timeouts;
 mod upgrades;
 
@@ -27,22 +30,24 @@ use std::{fmt::Debug, future::Future, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use self::upgrades::Chain;
 pub use self::{
     action::{Action, Progress},
     apply::{Apply, Delete, Saver},
     change::Change,
     context::Context,
     data_source::DataSource,
+    deferred::Deferred,
     ephemeral::{Ephemeral, Opened, Renewed},
     function::{Function, FunctionFault, Parameter, Signature},
     identity::Identified,
     list::{Found, List, Listed, Results},
+    locks::Locked,
     moved::{Move, Source},
     provider::Provider,
     timeouts::{DurationError, format_duration, parse_duration},
     upgrades::Upgrades,
 };
+pub(crate) use self::{locks::Locks, surroundings::Surroundings, timeouts::BLOCK as TIMEOUTS, upgrades::Chain};
 use crate::{Diagnostics, Fault, Model};
 
 /// What is there: the state, and what else was seen.

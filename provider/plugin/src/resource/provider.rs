@@ -1,5 +1,6 @@
 use std::future::Future;
 
+use super::Deferred;
 use crate::{Diagnostics, Fault, Model};
 
 /// The provider itself: its configuration block and the client made from it.
@@ -13,6 +14,13 @@ pub trait Provider: Send + Sync + 'static {
     /// Checks a configuration beyond what the schema says. Values may be unknown here, which means "can't tell, accept".
     fn validate(&self, config: &Self::Config, diags: &mut Diagnostics) {
         let _ = (config, diags);
+    }
+
+    /// Whether everything of this provider has to wait for a later run, because something in `config` isn't known yet. Only asked
+    /// if Terraform lets it wait; then neither plans nor reads reach the provider until its configuration is known.
+    fn defer(&self, config: &Self::Config) -> Option<Deferred> {
+        let _ = config;
+        None
     }
 
     /// Stores the values; whatever connects does so on first use.

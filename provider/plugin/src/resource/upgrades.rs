@@ -74,7 +74,7 @@ impl<M> fmt::Debug for Upgrades<M> {
 /// [`Upgrades`] of any type.
 pub(crate) struct Chain {
     pub(crate) newest: i64,
-    first: i64,
+    pub(crate) first: i64,
     shapes: Vec<fn() -> Block>,
     steps: Vec<Step>,
 }

@@ -1,6 +1,6 @@
-use crate::value::{ObjectType, Type, Typed, Value};
+use crate::value::{ObjectType, Refinement, Type, Typed, Value};
 
-use super::Validator;
+use super::{Modifier, Recomputed, ReplaceIf, Sameness, Validator};
 
 /// An attribute of a block.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +19,22 @@ pub struct Attribute {
     pub computed: bool,
     /// Terraform hides it in its output.
     pub sensitive: bool,
+    /// The user may set it, and it is in no plan and no state: only in the configuration.
+    pub write_only: bool,
+    /// What to use instead, if it isn't to be used any more.
+    pub deprecated: Option<String>,
     /// A change of it means to destroy and create anew.
     pub replace: bool,
+    /// A change of it may mean to destroy and create anew.
+    pub replace_if: Option<ReplaceIf>,
+    /// When two values of it mean the same.
+    pub same_if: Option<Sameness>,
+    /// When it is computed anew.
+    pub recomputed: Recomputed,
+    /// A last word about its planned value.
+    pub modifier: Option<Modifier>,
+    /// What is promised of it while it isn't known yet.
+    pub promise: Refinement,
     /// The value if the user sets none. Makes the attribute optional and computed.
     pub default: Option<Value>,
     /// What values are allowed.
@@ -60,7 +74,14 @@ impl Attribute {
             optional: false,
             computed: false,
             sensitive: false,
+            write_only: false,
+            deprecated: None,
             replace: false,
+            replace_if: None,
+            same_if: None,
+            recomputed: Recomputed::Never,
+            modifier: None,
+            promise: Refinement::NONE,
             default: None,
             validators: Vec::new(),
             fields: Vec::new(),
@@ -95,11 +116,82 @@ impl Attribute {
         self
     }
 
+    /// It reaches the provider with the configuration, and is kept nowhere: neither in a plan nor in a state. Known to
+    /// Terraform 1.11 and later; with an older one, the user can't set it.
+    #[must_use]
+    pub fn write_only(mut self) -> Self {
+        self.write_only = true;
+        self
+    }
+
+    /// Terraform warns who sets it. The message says what to use instead.
+    #[must_use]
+    pub fn deprecated(mut self, message: &str) -> Self {
+        self.deprecated = Some(message.to_owned());
+        self
+    }
+
     /// A change of it means to destroy and create anew.
     #[must_use]
     pub fn replace(mut self) -> Self {
         self.replace = true;
         self
+    }
+
+    /// A change of it means to destroy and create anew if `condition` says so.
+    #[must_use]
+    pub fn replace_if(mut self, condition: ReplaceIf) -> Self {
+        self.replace_if = Some(condition);
+        self
+    }
+
+    /// A value that means the same as the one before is no change.
+    #[must_use]
+    pub fn same_if(mut self, sameness: Sameness) -> Self {
+        self.same_if = Some(sameness);
+        self
+    }
+
+    /// When one of `names`, which are beside it, changes, it is computed anew.
+    #[must_use]
+    pub fn changes_with<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.recomputed = Recomputed::With(names.into_iter().map(str::to_owned).collect());
+        self
+    }
+
+    /// When anything changes, it is computed anew.
+    #[must_use]
+    pub fn volatile(mut self) -> Self {
+        self.recomputed = Recomputed::Always;
+        self
+    }
+
+    /// `modifier` has the last word about the planned value.
+    #[must_use]
+    pub fn modify(mut self, modifier: Modifier) -> Self {
+        self.modifier = Some(modifier);
+        self
+    }
+
+    /// Promises that the computed value won't be null. Terraform can then decide conditions on it at plan.
+    #[must_use]
+    pub fn never_null(mut self) -> Self {
+        self.promise.null = Some(false);
+        self
+    }
+
+    /// Promises how the computed text begins. Terraform can then decide conditions on it at plan.
+    #[must_use]
+    pub fn begins_with(mut self, prefix: &str) -> Self {
+        self.promise.null = Some(false);
+        self.promise.prefix = Some(prefix.to_owned());
+        self
+    }
+
+    /// The value while it isn't known yet, with what is promised of it.
+    #[must_use]
+    pub fn unknown(&self) -> Value {
+        Value::Unknown(self.promise.clone())
     }
 
     /// The value if the user sets none. Terraform accepts a value that the user did not write only of a computed

@@ -1,4 +1,6 @@
-use crate::value::{Type, Value};
+use std::collections::BTreeMap;
+
+use crate::value::{Path, Step, Type, Value};
 
 use super::{Attribute, Relation};
 
@@ -22,6 +24,8 @@ pub struct Block {
     pub blocks: Vec<NestedBlock>,
     /// What they have to do with each other.
     pub relations: Vec<Relation>,
+    /// What to use instead, if it isn't to be used any more.
+    pub deprecated: Option<String>,
 }
 
 /// A block in a block.
@@ -50,6 +54,12 @@ pub enum Nesting {
     Single,
     /// Any number of times in an order; its value is a list, never null.
     List,
+    /// Any number of times without an order; its value is a set, never null.
+    Set,
+    /// Any number of times, each with a label; its value is a map, never null.
+    Map,
+    /// Always: left out, it is a block in which nothing is set. Its value is an object, never null.
+    Group,
 }
 
 impl Block {
@@ -81,6 +91,13 @@ impl Block {
         self
     }
 
+    /// Terraform warns who uses it. The message says what to use instead.
+    #[must_use]
+    pub fn deprecated(mut self, message: &str) -> Self {
+        self.deprecated = Some(message.to_owned());
+        self
+    }
+
     /// The attribute `name`.
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         self.attributes.iter().find(|attribute| attribute.name == name)
@@ -89,6 +106,29 @@ impl Block {
     /// The nested block `name`.
     pub fn block(&self, name: &str) -> Option<&NestedBlock> {
         self.blocks.iter().find(|block| block.name == name)
+    }
+
+    /// Whether anything in it is write-only.
+    pub fn has_write_only(&self) -> bool {
+        self.attributes.iter().any(|attribute| attribute.write_only)
+            || self.blocks.iter().any(|nested| nested.block.has_write_only())
+    }
+
+    /// Whether `path` leads to an attribute that is write-only.
+    pub fn is_write_only(&self, path: &Path) -> bool {
+        let mut block = self;
+        let mut names = path.steps().iter().filter_map(|step| match step {
+            Step::Attribute(name) => Some(name),
+            Step::Key(_) | Step::Index(_) => None,
+        });
+        while let Some(name) = names.next() {
+            match (block.attribute(name), block.block(name)) {
+                (Some(attribute), _) => return attribute.write_only && names.next().is_none(),
+                (None, Some(nested)) => block = &nested.block,
+                (None, None) => return false,
+            }
+        }
+        false
     }
 
     /// The type of the block's values, which drives the codecs.
@@ -103,7 +143,7 @@ impl Block {
         self.conform(Value::object::<String>([]))
     }
 
-    /// Completes a value from an older state: what is missing becomes null, or an empty list of blocks.
+    /// Completes a value from an older state: what is missing becomes null, or no blocks.
     #[must_use]
     pub fn conform(&self, value: Value) -> Value {
         let Value::Object(mut values) = value else { return value };
@@ -123,7 +163,7 @@ impl NestedBlock {
     pub fn new(name: &str, nesting: Nesting, description: &str, block: Block) -> Self {
         let max = match nesting {
             Nesting::Single => 1,
-            Nesting::List => 0,
+            Nesting::List | Nesting::Set | Nesting::Map | Nesting::Group => 0,
         };
         Self { name: name.to_owned(), nesting, description: description.to_owned(), min: 0, max, replace: false, block }
     }
@@ -138,6 +178,13 @@ impl NestedBlock {
     #[must_use]
     pub fn replace(mut self) -> Self {
         self.replace = true;
+        self
+    }
+
+    /// Terraform warns who writes it. The message says what to use instead.
+    #[must_use]
+    pub fn deprecated(mut self, message: &str) -> Self {
+        self.block.deprecated = Some(message.to_owned());
         self
     }
 
@@ -158,19 +205,27 @@ impl NestedBlock {
     /// The type of the value.
     pub fn ty(&self) -> Type {
         match self.nesting {
-            Nesting::Single => self.block.ty(),
+            Nesting::Single | Nesting::Group => self.block.ty(),
             Nesting::List => Type::list(self.block.ty()),
+            Nesting::Set => Type::set(self.block.ty()),
+            Nesting::Map => Type::map(self.block.ty()),
         }
     }
 
     fn conform(&self, value: Value) -> Value {
+        let inner = |blocks: Vec<Value>| blocks.into_iter().map(|block| self.block.conform(block));
         match (self.nesting, value) {
-            (Nesting::Single, value) => self.block.conform(value),
+            (Nesting::Group, Value::Null) => self.block.empty(),
+            (Nesting::Single | Nesting::Group, value) => self.block.conform(value),
             (Nesting::List, Value::Null) => Value::List(Vec::new()),
-            (Nesting::List, Value::List(blocks)) => {
-                Value::list(blocks.into_iter().map(|block| self.block.conform(block)))
+            (Nesting::List, Value::List(blocks)) => Value::list(inner(blocks)),
+            (Nesting::Set, Value::Null) => Value::Set(Vec::new()),
+            (Nesting::Set, Value::Set(blocks)) => Value::set(inner(blocks)),
+            (Nesting::Map, Value::Null) => Value::Map(BTreeMap::new()),
+            (Nesting::Map, Value::Map(blocks)) => {
+                Value::Map(blocks.into_iter().map(|(label, block)| (label, self.block.conform(block))).collect())
             }
-            (Nesting::List, value) => value,
+            (Nesting::List | Nesting::Set | Nesting::Map, value) => value,
         }
     }
 }

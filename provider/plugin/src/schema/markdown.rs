@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::validator::plain;
-use super::{Attribute, Block, Field, NestedBlock, Nesting};
+use super::{Attribute, Block, Field, NestedBlock, Nesting, Recomputed};
 
 /// The section `## Schema` of a page: what is required, optional and read-only, then each nested block and each
 /// object. Ends with a newline.
@@ -14,6 +14,10 @@ pub fn markdown(block: &Block) -> String {
     page.sections();
     page.text
 }
+
+/// As tfplugindocs marks it, with the page that explains it.
+const WRITE_ONLY: &str =
+    ", [Write-only](https://developer.hashicorp.com/terraform/language/resources/ephemeral#write-only-arguments)";
 
 struct Page<'a> {
     text: String,
@@ -94,8 +98,7 @@ impl<'a> Page<'a> {
 
     fn attribute(&mut self, attribute: &'a Attribute, related: &str, prefix: &str) {
         let Attribute { name, ty, .. } = attribute;
-        let sensitive = if attribute.sensitive { ", Sensitive" } else { "" };
-        let _ = write!(self.text, "- `{name}` ({ty}{sensitive}) {}", one_line(&attribute.description));
+        let _ = write!(self.text, "- `{name}` ({ty}{}) {}", marks(attribute), one_line(&attribute.description));
         for validator in &attribute.validators {
             let _ = write!(self.text, " Allowed: {validator}.");
         }
@@ -103,9 +106,7 @@ impl<'a> Page<'a> {
             let _ = write!(self.text, " Default: `{}`.", plain(default));
         }
         self.text.push_str(related);
-        if attribute.replace {
-            self.text.push_str(" A change replaces the resource.");
-        }
+        planning(attribute, &mut self.text);
         let access = if group_of(attribute) == Group::ReadOnly { Access::ReadOnly } else { Access::Input };
         self.fields_below(&attribute.fields, access, prefix, name);
     }
@@ -127,8 +128,11 @@ impl<'a> Page<'a> {
             Nesting::Single if nested.min == 0 => "Block, Optional".to_owned(),
             Nesting::Single => "Block, Required".to_owned(),
             Nesting::List => "Block List".to_owned(),
+            Nesting::Set => "Block Set".to_owned(),
+            Nesting::Map => "Block Map".to_owned(),
+            Nesting::Group => "Block, Optional".to_owned(),
         };
-        if nested.nesting == Nesting::List {
+        if nested.nesting != Nesting::Single {
             if nested.min > 0 {
                 let _ = write!(kind, ", Min: {}", nested.min);
             }
@@ -138,9 +142,12 @@ impl<'a> Page<'a> {
         }
         let replace = if nested.replace { " A change replaces the resource." } else { "" };
         let description = one_line(&nested.description);
+        let deprecated =
+            nested.block.deprecated.as_ref().map(|message| format!(" **Deprecated**: {}", one_line(message)));
+        let deprecated = deprecated.unwrap_or_default();
         let _ = writeln!(
             self.text,
-            "- `{}` ({kind}) {description}{related}{replace} (see [below for nested schema](#{anchor}))",
+            "- `{}` ({kind}) {description}{related}{replace}{deprecated} (see [below for nested schema](#{anchor}))",
             nested.name
         );
         self.pending.push(Section { path, anchor, content: Content::Block(&nested.block) });
@@ -174,6 +181,46 @@ impl<'a> Page<'a> {
                 self.fields_below(&field.fields, access, prefix, &field.name);
             }
         }
+    }
+}
+
+/// What stands beside the type.
+fn marks(attribute: &Attribute) -> String {
+    let marks = [
+        (attribute.sensitive, ", Sensitive"),
+        (attribute.write_only, WRITE_ONLY),
+        (attribute.deprecated.is_some(), ", Deprecated"),
+    ];
+    marks.into_iter().filter(|(set, _)| *set).map(|(_, mark)| mark).collect()
+}
+
+/// What the plan makes of the attribute, as sentences.
+fn planning(attribute: &Attribute, text: &mut String) {
+    if let Some(prefix) = &attribute.promise.prefix {
+        let _ = write!(text, " Begins with `{prefix}`.");
+    }
+    if let Some(sameness) = &attribute.same_if {
+        let _ = write!(text, " Two values are the same if {}.", sameness.words);
+    }
+    match &attribute.recomputed {
+        Recomputed::Never => {}
+        Recomputed::With(names) => {
+            let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+            let _ = write!(text, " Changes with {}.", names.join(", "));
+        }
+        Recomputed::Always => text.push_str(" Changes with every update."),
+    }
+    if let Some(modifier) = &attribute.modifier {
+        let _ = write!(text, " {}.", modifier.words);
+    }
+    if let Some(condition) = &attribute.replace_if {
+        let _ = write!(text, " A change replaces the resource if {}.", condition.words);
+    }
+    if attribute.replace {
+        text.push_str(" A change replaces the resource.");
+    }
+    if let Some(message) = &attribute.deprecated {
+        let _ = write!(text, " **Deprecated**: {}", one_line(message));
     }
 }
 

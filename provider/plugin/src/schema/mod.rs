@@ -6,6 +6,7 @@
 //! | `block` | [`Schema`], [`Block`], [`NestedBlock`] |
 //! | `attribute` | [`Attribute`], [`Field`] |
 //! | `validator` | [`Validator`], [`validate`]: is this configuration allowed? |
+//! | `modifier` | [`Sameness`], [`ReplaceIf`], [`Recomputed`], [`Modifier`]: what else decides a planned value |
 //! | `relation` | [`Relation`]: what attributes have to do with each other |
 //! | `problems` | [`Block::problems`]: is this schema sound? |
 //! | `markdown` | [`markdown()`]: the schema as the Terraform Registry shows it |
@@ -13,6 +14,7 @@
 mod attribute;
 mod block;
 mod markdown;
+mod modifier;
 mod problems;
 mod relation;
 mod validator;
@@ -20,5 +22,8 @@ mod validator;
 pub use attribute::{Attribute, Field};
 pub use block::{Block, NestedBlock, Nesting, Schema};
 pub use markdown::markdown;
+#[doc(hidden)]
+pub use modifier::typed;
+pub use modifier::{Modifier, Modify, Recomputed, ReplaceIf, Sameness};
 pub use relation::Relation;
 pub use validator::{Validator, validate};

@@ -7,6 +7,8 @@ use crate::value::Type;
 use super::validator::whole;
 use super::{Attribute, Block, Field, NestedBlock, Nesting, Validator};
 
+mod planned;
+
 /// Names that mean something to Terraform in a block of a resource or of a provider.
 const RESERVED: [&str; 8] =
     ["connection", "count", "depends_on", "for_each", "lifecycle", "provider", "provisioner", "alias"];
@@ -16,7 +18,7 @@ impl Block {
     /// For a test over all schemas of a provider.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        in_block(self, "", &mut problems);
+        in_block(self, "", Place::Anywhere, &mut problems);
         for name in self.names().filter(|name| RESERVED.contains(name)) {
             problems.push(format!("`{name}`: the name is reserved by Terraform"));
         }
@@ -29,9 +31,32 @@ impl Block {
     }
 }
 
-fn in_block(block: &Block, prefix: &str, problems: &mut Vec<String>) {
+/// Where a block is.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Anywhere,
+    /// In a set of blocks, at whatever depth: nothing tells which of them was which before.
+    InSet,
+    /// In a group: it is there even if the user doesn't write it.
+    InGroup,
+}
+
+impl Place {
+    fn below(self, nesting: Nesting) -> Self {
+        match (self, nesting) {
+            (Self::InSet, _) | (_, Nesting::Set) => Self::InSet,
+            (_, Nesting::Group) => Self::InGroup,
+            _ => Self::Anywhere,
+        }
+    }
+}
+
+fn in_block(block: &Block, prefix: &str, place: Place, problems: &mut Vec<String>) {
     if prefix.is_empty() {
         description("the block", &block.description, problems);
+    }
+    if let Some(message) = &block.deprecated {
+        description("the deprecation of the block", message, problems);
     }
     let mut seen = BTreeSet::new();
     for name in block.names().filter(|name| !seen.insert(*name)) {
@@ -42,17 +67,50 @@ fn in_block(block: &Block, prefix: &str, problems: &mut Vec<String>) {
         if attribute.is_none() && block.block(name).is_none() {
             problems.push(format!("`{prefix}{name}`: a relation names it, but it isn't there"));
         }
-        if attribute.is_some_and(|attribute| attribute.required || !attribute.optional) {
+        let always = block.block(name).is_some_and(|nested| nested.nesting == Nesting::Group);
+        if always || attribute.is_some_and(|attribute| attribute.required || !attribute.optional) {
             problems.push(format!("`{prefix}{name}`: a relation makes no sense where the user has no choice"));
         }
     }
     for attribute in &block.attributes {
-        in_attribute(attribute, &format!("{prefix}{}", attribute.name), problems);
+        let path = format!("{prefix}{}", attribute.name);
+        in_attribute(attribute, &path, problems);
+        planned::of_attribute(block, attribute, &path, problems);
+        placed(attribute, place, &path, problems);
     }
     for nested in &block.blocks {
         let path = format!("{prefix}{}", nested.name);
         in_nested(nested, &path, problems);
-        in_block(&nested.block, &format!("{path}."), problems);
+        in_block(&nested.block, &format!("{path}."), place.below(nested.nesting), problems);
+    }
+}
+
+fn placed(attribute: &Attribute, place: Place, path: &str, problems: &mut Vec<String>) {
+    let mut problem = |text: &str| problems.push(format!("`{path}`: {text}"));
+    if place == Place::InGroup && attribute.required {
+        problem("nothing can be required in a group, which is always there");
+    }
+    if place != Place::InSet {
+        return;
+    }
+    if attribute.write_only {
+        problem("a set of blocks can't hold what is write-only");
+    }
+    if has_dynamic(&attribute.ty) {
+        problem("a set of blocks can't hold a value of any type");
+    }
+    if attribute.same_if.is_some() {
+        problem("in a set of blocks nobody can tell what a value was before");
+    }
+}
+
+fn has_dynamic(ty: &Type) -> bool {
+    match ty {
+        Type::Dynamic => true,
+        Type::List(element) | Type::Set(element) | Type::Map(element) => has_dynamic(element),
+        Type::Object(object) => object.attributes.values().any(has_dynamic),
+        Type::Tuple(types) => types.iter().any(has_dynamic),
+        Type::String | Type::Number | Type::Bool => false,
     }
 }
 
@@ -102,6 +160,9 @@ fn in_attribute(attribute: &Attribute, path: &str, problems: &mut Vec<String>) {
     if !attribute.fields.is_empty() && innermost(&attribute.ty) != &Field::object_type(&attribute.fields) {
         problem("the fields are not those of the type");
     }
+    if let Some(message) = &attribute.deprecated {
+        description(&format!("`{path}`, its deprecation"), message, problems);
+    }
     description_and_name(path, &attribute.name, &attribute.description, problems);
     in_fields(&attribute.fields, path, problems);
 }
@@ -118,8 +179,12 @@ fn in_nested(nested: &NestedBlock, path: &str, problems: &mut Vec<String>) {
     if nested.max != 0 && nested.min > nested.max {
         problems.push(format!("`{path}`: at least {} but at most {}", nested.min, nested.max));
     }
-    if nested.nesting == Nesting::Single && nested.max != 1 {
-        problems.push(format!("`{path}`: a single block occurs at most once"));
+    match nested.nesting {
+        Nesting::Single if nested.max != 1 => problems.push(format!("`{path}`: a single block occurs at most once")),
+        Nesting::Map | Nesting::Group if nested.min != 0 || nested.max != 0 => {
+            problems.push(format!("`{path}`: neither a map of blocks nor a group has a number of blocks"));
+        }
+        _ => {}
     }
     description_and_name(path, &nested.name, &nested.description, problems);
 }
@@ -148,71 +213,4 @@ fn innermost(ty: &Type) -> &Type {
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-    use crate::schema::Relation;
-    use crate::value::Type;
-
-    fn of(attribute: Attribute) -> Vec<String> {
-        Block::new("A block.").with(attribute).problems()
-    }
-
-    fn text(name: &str) -> Attribute {
-        Attribute::new(name, Type::String, "What it is.")
-    }
-
-    #[test]
-    fn sound() {
-        assert_eq!(of(text("a").required()), [""; 0]);
-        assert_eq!(of(text("a_1").default("x").replace()), [""; 0]);
-        assert_eq!(of(text("a").computed().sensitive()), [""; 0]);
-    }
-
-    #[rstest]
-    #[case(text("a"), "neither required nor optional nor computed")]
-    #[case(text("a").required().optional(), "required excludes")]
-    #[case(text("a").required().default("x"), "required excludes")]
-    #[case(text("a").computed().replace(), "replace makes no sense")]
-    #[case(text("a").default(1), "the default is of another type")]
-    #[case(text("a").default("c").validated(Validator::OneOf(vec!["a".into()])), "not among the allowed")]
-    #[case(text("a").computed().validated(Validator::OneOf(vec!["a".into()])), "validators make no sense")]
-    #[case(text("a").required().validated(Validator::Range(0.into(), 1.into())), "a range is for numbers")]
-    #[case(Attribute::new("a", Type::Bool, "A.").required().validated(Validator::Length(0, 1)), "is for text")]
-    #[case(text("a").required().validated(Validator::Matches("(".into())), "no regular expression")]
-    #[case(text("A").required(), "a name has lower case letters")]
-    #[case(text("1a").required(), "a name has lower case letters")]
-    #[case(text("").required(), "a name has lower case letters")]
-    #[case(text("count").required(), "reserved")]
-    #[case(Attribute::new("a", Type::String, "").required(), "no description")]
-    #[case(Attribute::new("a", Type::String, "No end").required(), "does not end with a period")]
-    fn unsound(#[case] attribute: Attribute, #[case] problem: &str) {
-        let problems = of(attribute);
-        assert!(problems.iter().any(|found| found.contains(problem)), "{problems:?}");
-    }
-
-    #[test]
-    fn relations_of_nobody() {
-        let block = Block::new("A.").with(text("a").required()).with(text("b").optional());
-        let problems = block.clone().related(Relation::conflict("b", "c")).problems();
-        assert_eq!(problems, ["`c`: a relation names it, but it isn't there"]);
-        let problems = block.related(Relation::at_least_one(["a", "b"])).problems();
-        assert_eq!(problems, ["`a`: a relation makes no sense where the user has no choice"]);
-    }
-
-    #[test]
-    fn in_nested_blocks_too() {
-        let inner = Block::new("Inner.").with(text("a")).with(text("a").required());
-        let nested = NestedBlock::new("n", Nesting::Single, "Nested.", inner).at_least(2);
-        let problems = Block::new("Outer.").with_block(nested).problems();
-        assert_eq!(
-            problems,
-            [
-                "`n`: at least 2 but at most 1",
-                "`n.a`: there are two of this name",
-                "`n.a`: neither required nor optional nor computed",
-            ]
-        );
-    }
-}
+mod tests;

@@ -87,8 +87,9 @@ pub(super) fn check(block: &Block, config: &Value, path: &Path, diags: &mut Diag
 fn is_set(value: &Value) -> bool {
     match value {
         Value::Null | Value::Unknown(_) => false,
-        // no block of a list of blocks
-        Value::List(values) => !values.is_empty(),
+        // no block of many
+        Value::List(values) | Value::Set(values) => !values.is_empty(),
+        Value::Map(values) => !values.is_empty(),
         _ => true,
     }
 }

@@ -117,6 +117,22 @@ fn in_nested(nested: &NestedBlock, value: &Value, path: &Path, diags: &mut Diagn
             }
             blocks.len() as u64
         }
+        Value::Set(blocks) => {
+            for block in blocks {
+                in_block(&nested.block, block, path, diags);
+            }
+            // one that isn't known yet may turn out to be another one
+            if !value.is_wholly_known() {
+                return;
+            }
+            blocks.len() as u64
+        }
+        Value::Map(blocks) => {
+            for (label, block) in blocks {
+                in_block(&nested.block, block, &path.key(label), diags);
+            }
+            blocks.len() as u64
+        }
         Value::Object(_) => {
             in_block(&nested.block, value, path, diags);
             1

@@ -15,7 +15,7 @@ use super::{
     convert,
     erased::{self, Call, Registered},
     guard::limited,
-    rpc::{Service, said, unknown_type},
+    service::{Service, said, unknown_type},
 };
 use crate::{
     Action, Diagnostics, Fault, Model, Progress, Provider, Schema, Value,
@@ -97,11 +97,15 @@ impl<P: Provider> Service<P> {
     }
 
     pub(super) async fn answer_plan_action(&self, request: plan_action::Request) -> plan_action::Response {
+        let deferred = self.deferred(request.client_capabilities.as_ref());
         let planned = self.work("PlanAction", &request.action_type, async {
             let one = self.action(&request.action_type)?;
+            if deferred.is_some() {
+                return Ok(Diagnostics::default());
+            }
             one.plan(&convert::value(&one.schema().block.ty(), request.config.as_ref())?)
         });
-        plan_action::Response { diagnostics: said(planned.await), deferred: None }
+        plan_action::Response { diagnostics: said(planned.await), deferred: deferred.map(convert::deferred) }
     }
 
     pub(super) async fn answer_invoke_action(

@@ -56,7 +56,7 @@ pub(crate) async fn apply<R: Resource>(
     let mut diagnostics = ctx.warnings();
     let (state, private) = ended.unwrap_or_else(|(fault, result)| {
         diagnostics.extend(fault.diagnostics);
-        result.or_else(|| saved(&save)).unwrap_or_else(|| before::<R>(&request))
+        result.or_else(|| saved(registered, &save)).unwrap_or_else(|| before::<R>(&request))
     });
     ApplyResponse { state, private, diagnostics }
 }
@@ -101,7 +101,9 @@ async fn make<R: Resource>(
             true => registered.inner.create(ctx, apply).await?,
             false => registered.inner.update(ctx, apply).await?,
         };
-        Ok((model.encode(), remember::<R>(&observation)?))
+        let block = registered.block();
+        let state = plan::respell(block, &request.planned, plan::without_write_only(block, model.encode()));
+        Ok((state, remember::<R>(&observation)?))
     })
     .await
     .map_err(|fault| (fault, None))?;
@@ -115,11 +117,11 @@ async fn make<R: Resource>(
     Ok((state, private))
 }
 
-fn saved<R: Resource>(save: &Saver<R>) -> Option<Left> {
+fn saved<R: Resource>(registered: &Registered<R>, save: &Saver<R>) -> Option<Left> {
     let (model, observation) = save.saved()?;
     // the model matters more than what can't be written
     let private = remember::<R>(&observation).unwrap_or_default();
-    Some((check::known_part(model.encode()), private))
+    Some((check::known_part(plan::without_write_only(registered.block(), model.encode())), private))
 }
 
 /// What there was before; the intent was for this apply alone.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Diagnostic, Diagnostics, Fault, Path, Schema, Severity, Type, Value,
+    Deferred, Diagnostic, Diagnostics, Fault, Path, Schema, Severity, Type, Value,
     proto::tfplugin5::{
         self as proto, AttributePath, DynamicValue, attribute_path,
         schema::{self, nested_block::NestingMode},
@@ -42,6 +42,16 @@ fn diagnostic(diagnostic: &Diagnostic) -> proto::Diagnostic {
     }
 }
 
+pub(crate) fn deferred(reason: Deferred) -> proto::Deferred {
+    use proto::deferred::Reason;
+    let reason = match reason {
+        Deferred::ResourceConfigUnknown => Reason::ResourceConfigUnknown,
+        Deferred::ProviderConfigUnknown => Reason::ProviderConfigUnknown,
+        Deferred::AbsentPrerequisite => Reason::AbsentPrereq,
+    };
+    proto::Deferred { reason: reason.into() }
+}
+
 pub(crate) fn path(path: &Path) -> AttributePath {
     use attribute_path::step::Selector;
     let steps = path.steps().iter().map(|step| {
@@ -70,8 +80,8 @@ fn block(block: &Block, version: i64) -> schema::Block {
         block_types: block.blocks.iter().map(nested).collect(),
         description: block.description.clone(),
         description_kind: proto::StringKind::Markdown.into(),
-        deprecated: false,
-        deprecation_message: String::new(),
+        deprecated: block.deprecated.is_some(),
+        deprecation_message: block.deprecated.clone().unwrap_or_default(),
     }
 }
 
@@ -85,9 +95,9 @@ fn attribute(attribute: &Attribute) -> schema::Attribute {
         computed: attribute.computed,
         sensitive: attribute.sensitive,
         description_kind: proto::StringKind::Markdown.into(),
-        deprecated: false,
-        write_only: false,
-        deprecation_message: String::new(),
+        deprecated: attribute.deprecated.is_some(),
+        write_only: attribute.write_only,
+        deprecation_message: attribute.deprecated.clone().unwrap_or_default(),
     }
 }
 
@@ -95,6 +105,9 @@ fn nested(nested: &NestedBlock) -> schema::NestedBlock {
     let nesting = match nested.nesting {
         Nesting::Single => NestingMode::Single,
         Nesting::List => NestingMode::List,
+        Nesting::Set => NestingMode::Set,
+        Nesting::Map => NestingMode::Map,
+        Nesting::Group => NestingMode::Group,
     };
     let count = |count| i64::try_from(count).unwrap_or(i64::MAX);
     let mut inner = block(&nested.block, 0);

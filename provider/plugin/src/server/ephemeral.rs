@@ -1,6 +1,6 @@
 //! What exists while Terraform runs.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use futures::future::BoxFuture;
 
@@ -8,7 +8,7 @@ use super::{
     check, convert,
     erased::{self, Call, READ_ADVICE, Registered},
     guard::limited,
-    rpc::{Service, said, unknown_type},
+    service::{Service, said, unknown_type},
 };
 use crate::{
     Context, Diagnostics, Ephemeral, Fault, Model, Provider, Schema, Value, plan,
@@ -55,7 +55,10 @@ impl<E: Ephemeral> ErasedEphemeral<E::Client> for Registered<E> {
                 let given = E::Model::decode(&check::known_part(expected.clone()))?;
                 let opened = self.inner.open(&ctx, given).await?;
                 let lease = lease::<E>(&opened.handle, opened.renew_at)?;
-                let value = opened.model.encode();
+                let value = plan::respell(self.block(), &expected, opened.model.encode());
+                if ctx.deferred().is_some() {
+                    return Ok((value, lease));
+                }
                 let found = check::violations(
                     "Inconsistent result",
                     E::NAME,
@@ -88,7 +91,11 @@ impl<E: Ephemeral> ErasedEphemeral<E::Client> for Registered<E> {
     fn close(&self, call: Call<E::Client>, private: Vec<u8>) -> BoxFuture<'_, Outcome<()>> {
         Box::pin(async move {
             let (ctx, limits) = call.start(format!("Closing `{}`", E::NAME), READ_ADVICE, E::TIMEOUT);
-            let ended = limited(&limits, async { self.inner.close(&ctx, handle::<E>(&private)?).await }).await;
+            let ended = limited(&limits, async {
+                // what was deferred was never opened
+                if private.is_empty() { Ok(()) } else { self.inner.close(&ctx, handle::<E>(&private)?).await }
+            })
+            .await;
             outcome(&ctx, ended)
         })
     }
@@ -139,7 +146,19 @@ impl<P: Provider> Service<P> {
             let one = self.ephemeral(&request.type_name)?;
             let ty = one.schema().block.ty();
             let config = convert::value(&ty, request.config.as_ref())?;
-            let (opened, diagnostics) = one.open(self.call()?, config).await;
+            let capabilities = request.client_capabilities.as_ref();
+            if let Some(reason) = self.deferred(capabilities) {
+                let result = plan::initial(&one.schema().block, &Value::Null, &config, &config);
+                return Ok(open_ephemeral_resource::Response {
+                    result: Some(convert::dynamic(&ty, &result)?),
+                    deferred: Some(convert::deferred(reason)),
+                    ..Default::default()
+                });
+            }
+            let call = self.call_with(capabilities, Value::Null)?;
+            let surroundings = Arc::clone(&call.surroundings);
+            let (opened, diagnostics) = one.open(call, config).await;
+            let deferred = surroundings.deferred().map(convert::deferred);
             let diagnostics = convert::diagnostics(&diagnostics);
             let Some((value, lease)) = opened else {
                 return Ok(open_ephemeral_resource::Response { diagnostics, ..Default::default() });
@@ -149,7 +168,7 @@ impl<P: Provider> Service<P> {
                 result: Some(convert::dynamic(&ty, &value)?),
                 renew_at: lease.renew_at.map(Into::into),
                 private: Some(lease.private),
-                ..Default::default()
+                deferred,
             })
         });
         opened.await.unwrap_or_else(|fault| open_ephemeral_resource::Response {

@@ -13,14 +13,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     apply::{self, ApplyRequest, ApplyResponse},
-    data_source,
+    data_source::{self, Looked},
     guard::Limits,
     plan::{self, PlanRequest, PlanResponse},
     read::{self, ReadRequest, ReadResponse},
 };
 use crate::{
     Context, DataSource, Diagnostics, Fault, Model, Resource, Schema, Value,
-    resource::timeouts::{self, Operation},
+    resource::{
+        Surroundings,
+        timeouts::{self, Operation},
+    },
     schema::{self, Block},
 };
 
@@ -29,14 +32,22 @@ pub(crate) struct Call<C> {
     pub(crate) client: Arc<C>,
     pub(crate) cancel: CancellationToken,
     pub(crate) grace: Duration,
+    pub(crate) surroundings: Arc<Surroundings>,
 }
 
 impl<C> Call<C> {
     /// The author's view of the call and ours.
     pub(crate) fn start(self, what: String, advice: &'static str, timeout: Duration) -> (Context<C>, Limits) {
-        let ctx = Context::with_cancel(self.client, timeout, self.cancel);
-        let limits =
-            Limits { what, advice, timeout, deadline: ctx.deadline, cancel: ctx.cancel.clone(), grace: self.grace };
+        let ctx = Context::of_call(self.client, timeout, self.cancel, Arc::clone(&self.surroundings));
+        let limits = Limits {
+            what,
+            advice,
+            timeout,
+            deadline: ctx.deadline,
+            cancel: ctx.cancel.clone(),
+            grace: self.grace,
+            surroundings: self.surroundings,
+        };
         (ctx, limits)
     }
 }
@@ -55,7 +66,7 @@ pub(crate) trait ErasedResource<C>: Send + Sync {
 pub(crate) trait ErasedDataSource<C>: Send + Sync {
     fn schema(&self) -> &Schema;
     fn validate(&self, config: &Value) -> Diagnostics;
-    fn read(&self, call: Call<C>, config: Value) -> BoxFuture<'_, (Value, Diagnostics)>;
+    fn read(&self, call: Call<C>, config: Value) -> BoxFuture<'_, Looked>;
 }
 
 /// A resource or data source with its schema, which is made when it is first needed: most processes need one or two of all.
@@ -119,7 +130,7 @@ impl<D: DataSource> ErasedDataSource<D::Client> for Registered<D> {
         diags
     }
 
-    fn read(&self, call: Call<D::Client>, config: Value) -> BoxFuture<'_, (Value, Diagnostics)> {
+    fn read(&self, call: Call<D::Client>, config: Value) -> BoxFuture<'_, Looked> {
         Box::pin(data_source::read(self, call, config))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use super::{convert, rpc::Service};
+use super::{convert, service::Service};
 use crate::{
     Fault, Function, FunctionFault, Path, Provider, Signature, Typed, Value,
     proto::tfplugin5::{self as proto, call_function},
@@ -82,7 +82,7 @@ impl<P: Provider> Service<P> {
 fn arguments(signature: &Signature, given: &[proto::DynamicValue]) -> Result<Option<Value>, FunctionFault> {
     let fixed = signature.parameters.len();
     if given.len() < fixed || (given.len() > fixed && signature.variadic.is_none()) {
-        return Err(FunctionFault::new(format!("takes {fixed} arguments, got {}", given.len())));
+        return Err(FunctionFault::new(format!("takes {}, got {}", arity(signature), given.len())));
     }
     let mut values = Vec::with_capacity(given.len());
     for (position, argument) in given.iter().enumerate() {
@@ -109,6 +109,16 @@ fn arguments(signature: &Signature, given: &[proto::DynamicValue]) -> Result<Opt
     let names = signature.parameters.iter().map(|one| one.name.clone());
     let rest = signature.variadic.iter().map(|one| (one.name.clone(), Value::List(rest.clone())));
     Ok(Some(Value::object(names.zip(values).chain(rest))))
+}
+
+/// How many arguments a function takes.
+fn arity(signature: &Signature) -> String {
+    let least = if signature.variadic.is_some() { "at least " } else { "" };
+    match signature.parameters.len() {
+        0 => "no arguments".to_owned(),
+        1 => format!("{least}1 argument"),
+        more => format!("{least}{more} arguments"),
+    }
 }
 
 /// The fault with the argument's position for a path, and the place within the argument in the text.

@@ -4,13 +4,13 @@
 //! returns would hold Terraform until it is killed, with the same end. Both become faults here, and whoever called adds the state
 //! that really exists.
 
-use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Fault, format_duration, wire::panic};
+use crate::{Fault, format_duration, mask, resource::Surroundings, wire::panic};
 
 /// When a call must have ended.
 #[derive(Debug, Clone)]
@@ -25,16 +25,20 @@ pub(crate) struct Limits {
     pub(crate) cancel: CancellationToken,
     /// How long it may go on after its deadline or after the user stopped it, to end by itself with a better message than ours.
     pub(crate) grace: Duration,
+    /// Knows how long it waited for others, which doesn't count.
+    pub(crate) surroundings: Arc<Surroundings>,
 }
 
 /// Runs a call to its end or to its limits.
 pub(crate) async fn limited<T>(limits: &Limits, call: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    // dropped before its end, because the client is gone: what it started beside itself has to end, too
+    let abandoned = limits.cancel.clone().drop_guard();
     let call = AssertUnwindSafe(call).catch_unwind();
     tokio::pin!(call);
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
         ended = &mut call => ended.unwrap_or_else(|payload| Err(panicked(payload.as_ref()))),
-        () = sleep_until(limits.deadline + limits.grace) => Err(Fault::new(
+        () = expired(limits) => Err(Fault::new(
             "Timed out",
             format!("{} did not end within {}. {}", limits.what, format_duration(limits.timeout), limits.advice),
         )),
@@ -42,6 +46,18 @@ pub(crate) async fn limited<T>(limits: &Limits, call: impl Future<Output = Resul
             "Stopped",
             format!("{} was stopped before it ended. {}", limits.what, limits.advice),
         )),
+    };
+    abandoned.disarm();
+    ended
+}
+
+async fn expired(limits: &Limits) {
+    loop {
+        let end = limits.deadline + limits.surroundings.waited() + limits.grace;
+        if Instant::now() >= end {
+            return;
+        }
+        sleep_until(end).await;
     }
 }
 
@@ -60,7 +76,7 @@ fn panicked(payload: &(dyn Any + Send)) -> Fault {
         "The provider panicked",
         format!(
             "This is a bug of the provider, please report it: {}. The state keeps what was saved before.",
-            panic::message(payload)
+            mask::masked(panic::message(payload))
         ),
     )
 }
@@ -79,6 +95,7 @@ mod tests {
             deadline: Instant::now() + Duration::from_millis(300),
             cancel: cancel.clone(),
             grace: Duration::from_millis(100),
+            surroundings: Arc::default(),
         }
     }
 
@@ -107,6 +124,33 @@ mod tests {
         let start = Instant::now();
         assert_eq!(summary(limited(&limits, std::future::pending()).await), "Stopped");
         assert!(start.elapsed() >= Duration::from_millis(100));
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_others_is_not_late() {
+        let limits = limits(&CancellationToken::new());
+        let start = Instant::now();
+        let waits = async {
+            let queue = limits.surroundings.queue();
+            sleep(Duration::from_millis(700)).await;
+            drop(queue);
+            std::future::pending().await
+        };
+        assert_eq!(summary(limited(&limits, waits).await), "Timed out");
+        // 300 ms to work, 100 ms of grace, and the time in the queue on top
+        assert!(start.elapsed() >= Duration::from_millis(1100), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_call_that_nobody_waits_for_is_cancelled_and_one_that_ends_is_not() {
+        let cancel = CancellationToken::new();
+        let limits = limits(&cancel);
+        limited(&limits, async { Ok(()) }).await.unwrap();
+        assert!(!cancel.is_cancelled());
+        let mut call = Box::pin(limited::<()>(&limits, std::future::pending()));
+        assert!(futures::poll!(&mut call).is_pending());
+        drop(call);
+        assert!(cancel.is_cancelled());
     }
 
     #[tokio::test]

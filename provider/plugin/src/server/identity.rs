@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{check, convert, rpc::Service, upgrade};
+use super::{check, convert, service::Service, upgrade};
 use crate::{
     Diagnostics, Fault, Identified, Model, Path, Provider, Resource, Type, Typed, Value,
     proto::tfplugin5::{

@@ -15,7 +15,7 @@ use super::{
     erased::{self, Call, READ_ADVICE, Registered},
     guard::limited,
     identity,
-    rpc::{Service, said, unknown_type},
+    service::{Service, said, unknown_type},
 };
 use crate::{
     Diagnostics, Fault, List, Model, Provider, Resource, Schema, Type, Value,

@@ -9,7 +9,11 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `rpc` | the service: one small method a call of Terraform |
+//! | `rpc` | what Terraform calls: one small method a call |
+//! | `service` | what all calls share: the client, stop, the log |
+//! | `metadata` | what this provider offers, and what it can do |
+//! | `configure` | the provider's own configuration |
+//! | `resources` | resources, between messages and values |
 //! | `erased` | resources and data sources of any type behind one face |
 //! | `functions` | pure functions: arguments, faults, positions |
 //! | `identity` | what identifies a thing |
@@ -22,10 +26,12 @@
 //! | `check` | the provider's own bugs, reported as such |
 //! | `convert` | between messages and our own types |
 //! | `schemas` | all schemas as data |
+//! | `problems` | what is wrong with a provider before anybody uses it |
 
 mod action;
 mod apply;
 mod check;
+mod configure;
 mod convert;
 mod data_source;
 mod ephemeral;
@@ -34,12 +40,16 @@ mod functions;
 mod guard;
 mod identity;
 mod list;
+mod metadata;
 mod moved;
 mod plan;
 mod private;
+mod problems;
 mod read;
+mod resources;
 mod rpc;
 mod schemas;
+mod service;
 mod upgrade;
 
 #[cfg(test)]
@@ -58,7 +68,7 @@ use self::{
     identity::{ErasedIdentity, RegisteredIdentity},
     list::ErasedList,
     moved::{ErasedMove, RegisteredMove},
-    rpc::Service,
+    service::Service,
 };
 pub(crate) use self::{list::found, upgrade::stored};
 use crate::{
@@ -107,6 +117,7 @@ pub struct Server<P: Provider> {
     lists: Registry<dyn ErasedList<P::Client>>,
     actions: Registry<dyn ErasedAction<P::Client>>,
     upgrades: Registry<Chain>,
+    meta: Option<fn() -> Schema>,
 }
 
 impl<P: Provider> Server<P> {
@@ -126,6 +137,7 @@ impl<P: Provider> Server<P> {
             lists: BTreeMap::new(),
             actions: BTreeMap::new(),
             upgrades: BTreeMap::new(),
+            meta: None,
         }
     }
 
@@ -201,6 +213,24 @@ impl<P: Provider> Server<P> {
         self
     }
 
+    /// Says what a module may tell the provider about itself:
+    ///
+    /// ```hcl
+    /// terraform {
+    ///   provider_meta "things" {
+    ///     module = "network"
+    ///   }
+    /// }
+    /// ```
+    ///
+    /// Calls on behalf of the module find it with [`Context::meta`](crate::Context::meta) and
+    /// [`Change::meta`](crate::Change::meta).
+    #[must_use]
+    pub fn provider_meta<M: Model>(mut self) -> Self {
+        self.meta = Some(|| Schema { version: 0, block: M::block() });
+        self
+    }
+
     /// How long a call may go on after the user stopped it or its time was up, to end by itself: 10 seconds unless set.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
@@ -213,6 +243,7 @@ impl<P: Provider> Server<P> {
     pub fn schemas(&self) -> ProviderSchemas {
         ProviderSchemas {
             provider: Schema { version: 0, block: P::Config::block() },
+            provider_meta: self.meta.map(|schema| schema()),
             resources: self.resources.iter().map(|(name, one)| ((*name).to_owned(), one.schema().clone())).collect(),
             data_sources: self
                 .data_sources

@@ -1,8 +1,8 @@
 //! Taking over the state of another type.
 
-use super::{check, convert, rpc::Service};
+use super::{check, convert, service::Service};
 use crate::{
-    Fault, Model, Move, Provider, Resource, Value,
+    Fault, Model, Move, Provider, Resource, Value, plan,
     proto::tfplugin5::{DynamicValue, move_resource_state},
     resource::Source,
 };
@@ -34,7 +34,7 @@ impl<P: Provider> Service<P> {
     ) -> Result<DynamicValue, Fault> {
         let target = request.target_type_name.as_str();
         self.work("MoveResourceState", target, async {
-            let ty = self.resource(target)?.schema().block.ty();
+            let block = &self.resource(target)?.schema().block;
             let state = request.source_state.unwrap_or_default();
             if state.json.is_empty() {
                 return Err(Fault::new(
@@ -50,7 +50,7 @@ impl<P: Provider> Service<P> {
             );
             for one in self.server.moves.iter().filter(|one| one.target() == target) {
                 if let Some(value) = one.take(&source)? {
-                    return convert::dynamic(&ty, &value);
+                    return convert::dynamic(&block.ty(), &plan::without_write_only(block, value));
                 }
             }
             Err(Fault::new(

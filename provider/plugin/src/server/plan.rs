@@ -1,7 +1,7 @@
 //! What apply would do, decided without looking at the world.
 
 use super::{check, erased::Registered, private::Private};
-use crate::{Change, Diagnostics, Fault, Model, Path, Resource, Value, plan};
+use crate::{Change, Deferred, Diagnostics, Fault, Model, Path, Resource, Value, plan};
 
 /// What a plan is made of, and nothing else is: Terraform makes it again during apply, in another process.
 pub(crate) struct PlanRequest {
@@ -10,6 +10,10 @@ pub(crate) struct PlanRequest {
     /// What Terraform proposes; null asks for a destroy.
     pub(crate) proposed: Value,
     pub(crate) private: Vec<u8>,
+    /// Whether Terraform lets the plan wait for a later run.
+    pub(crate) can_defer: bool,
+    /// What the module says to the provider; null if nothing.
+    pub(crate) meta: Value,
 }
 
 #[derive(Debug, Default)]
@@ -18,6 +22,7 @@ pub(crate) struct PlanResponse {
     pub(crate) replace: Vec<Path>,
     pub(crate) private: Vec<u8>,
     pub(crate) diagnostics: Diagnostics,
+    pub(crate) deferred: Option<Deferred>,
 }
 
 /// Plans twice: a second plan that differs would later be an "inconsistent final plan".
@@ -54,6 +59,8 @@ fn plan_change<R: Resource>(registered: &Registered<R>, request: &PlanRequest) -
     let before = model.encode();
     let prior = if create { None } else { Some(R::Model::decode(&request.prior)?) };
     let mut change = Change::<R>::new(R::Model::decode(&request.config)?, prior, model, known.observation());
+    change.can_defer = request.can_defer;
+    change.meta = request.meta.clone();
     registered.inner.plan(&mut change);
     if change.diags.has_errors() {
         return Err(change.diags.into());
@@ -61,6 +68,7 @@ fn plan_change<R: Resource>(registered: &Registered<R>, request: &PlanRequest) -
 
     // a struct can't hold all that a value can
     let planned = plan::restore(&initial, &before, &change.planned.encode());
+    let planned = plan::without_write_only(block, plan::promised(block, &request.config, planned));
     let found = plan::check_plan(block, &request.prior, &request.config, &planned);
     let found = check::violations("Invalid plan", R::NAME, found);
     if found.has_errors() {
@@ -69,15 +77,17 @@ fn plan_change<R: Resource>(registered: &Registered<R>, request: &PlanRequest) -
     let replace = if create { Vec::new() } else { replaced(registered, &change, &request.prior, &planned) };
     let private =
         known.with_intent(change.intent.as_ref()).map_err(|error| check::unstorable(R::NAME, &error))?.encode();
-    Ok(PlanResponse { planned, replace, private, diagnostics: change.diags })
+    Ok(PlanResponse { planned, replace, private, diagnostics: change.diags, deferred: change.deferred })
 }
 
 /// Where the change can only be made by a replacement: what the schema says, and what the author added.
 fn replaced<R: Resource>(registered: &Registered<R>, change: &Change<R>, prior: &Value, planned: &Value) -> Vec<Path> {
     let mut paths = plan::requires_replace(registered.block(), prior, planned);
     for path in change.replaces() {
-        // Terraform refuses a path that is nowhere, and ignores one where nothing changes
-        if prior.at(path) != planned.at(path) && !paths.contains(path) {
+        // Terraform refuses a path that is nowhere, and ignores one where nothing changes; but of what is write-only nobody
+        // but the author can tell
+        let differs = prior.at(path) != planned.at(path) || registered.block().is_write_only(path);
+        if differs && !paths.contains(path) {
             paths.push(path.clone());
         }
     }

@@ -6,7 +6,7 @@ use super::{
     guard::limited,
     private::Private,
 };
-use crate::{Diagnostics, Fault, Model, Resource, Value, resource::timeouts::Operation};
+use crate::{Deferred, Diagnostics, Fault, Model, Resource, Value, plan, resource::timeouts::Operation};
 
 pub(crate) struct ReadRequest {
     pub(crate) prior: Value,
@@ -18,6 +18,7 @@ pub(crate) struct ReadResponse {
     pub(crate) state: Value,
     pub(crate) private: Vec<u8>,
     pub(crate) diagnostics: Diagnostics,
+    pub(crate) deferred: Option<Deferred>,
 }
 
 pub(crate) async fn read<R: Resource>(
@@ -34,7 +35,8 @@ pub(crate) async fn read<R: Resource>(
         let Some((model, observation)) = registered.inner.read(&ctx, prior, observation).await? else {
             return Ok((Value::Null, Vec::new()));
         };
-        let state = model.encode();
+        let block = registered.block();
+        let state = plan::respell(block, &request.prior, plan::without_write_only(block, model.encode()));
         check::wholly_known(R::NAME, &state)?;
         Ok((state, remember::<R>(&observation)?))
     })
@@ -44,7 +46,7 @@ pub(crate) async fn read<R: Resource>(
         diagnostics.extend(fault.diagnostics);
         (request.prior, request.private)
     });
-    ReadResponse { state, private, diagnostics }
+    ReadResponse { state, private, diagnostics, deferred: ctx.deferred() }
 }
 
 /// Private state after a look at the world.

@@ -12,6 +12,8 @@ use crate::{
 pub struct ProviderSchemas {
     /// The `provider` block.
     pub provider: Schema,
+    /// The `provider_meta` block.
+    pub provider_meta: Option<Schema>,
     /// By name.
     pub resources: BTreeMap<String, Schema>,
     /// By name.
@@ -32,6 +34,7 @@ impl ProviderSchemas {
     pub fn problems(&self) -> Vec<String> {
         let all = [("provider", &self.provider)]
             .into_iter()
+            .chain(self.provider_meta.iter().map(|schema| ("provider_meta", schema)))
             .chain(self.resources.iter().map(|(name, schema)| (name.as_str(), schema)))
             .chain(self.data_sources.iter().map(|(name, schema)| (name.as_str(), schema)))
             .chain(self.ephemerals.iter().map(|(name, schema)| (name.as_str(), schema)))
@@ -43,7 +46,19 @@ impl ProviderSchemas {
         let functions = self.functions.iter().flat_map(|(name, signature)| {
             signature.problems().into_iter().map(move |problem| format!("{name}(): {problem}"))
         });
-        blocks.chain(functions).collect()
+        blocks.chain(functions).chain(self.misplaced()).collect()
+    }
+
+    /// Only resources have a state from which something could be kept out.
+    fn misplaced(&self) -> Vec<String> {
+        let others = [&self.data_sources, &self.ephemerals, &self.lists, &self.actions];
+        let others = others.into_iter().flatten().map(|(name, schema)| (name.as_str(), schema));
+        let others = others.chain([("provider", &self.provider)]);
+        let others = others.chain(self.provider_meta.iter().map(|schema| ("provider_meta", schema)));
+        others
+            .filter(|(_, schema)| schema.block.has_write_only())
+            .map(|(name, _)| format!("{name}: only resources can have write-only attributes"))
+            .collect()
     }
 
     /// The form of one provider in the output of `terraform providers schema -json`.
@@ -57,7 +72,7 @@ impl ProviderSchemas {
             "resource_schemas": all(&self.resources),
             "data_source_schemas": all(&self.data_sources),
         });
-        // Terraform leaves out what there is none of
+        // Terraform leaves out what there is none of; of `provider_meta` it never says anything
         if !self.ephemerals.is_empty() {
             json["ephemeral_resource_schemas"] = all(&self.ephemerals);
         }
@@ -110,6 +125,9 @@ fn block(block: &Block, description: &str) -> Json {
     if !description.is_empty() {
         json["description"] = description.into();
     }
+    if block.deprecated.is_some() {
+        json["deprecated"] = true.into();
+    }
     for one in &block.attributes {
         json["attributes"][&one.name] = attribute(one);
     }
@@ -130,6 +148,8 @@ fn attribute(attribute: &Attribute) -> Json {
         ("optional", attribute.optional),
         ("computed", attribute.computed),
         ("sensitive", attribute.sensitive),
+        ("write_only", attribute.write_only),
+        ("deprecated", attribute.deprecated.is_some()),
     ] {
         if set {
             json[name] = true.into();
@@ -139,15 +159,18 @@ fn attribute(attribute: &Attribute) -> Json {
 }
 
 fn nested(nested: &NestedBlock) -> Json {
-    // Terraform shows no numbers for a single block
-    let (mode, limits) = match nested.nesting {
-        Nesting::Single => ("single", [("min_items", 0), ("max_items", 0)]),
-        Nesting::List => ("list", [("min_items", nested.min), ("max_items", nested.max)]),
+    let (mode, counted) = match nested.nesting {
+        // Terraform shows no numbers for a single block
+        Nesting::Single => ("single", false),
+        Nesting::List => ("list", true),
+        Nesting::Set => ("set", true),
+        Nesting::Map => ("map", false),
+        Nesting::Group => ("group", false),
     };
     let description = if nested.description.is_empty() { &nested.block.description } else { &nested.description };
     let mut json = json!({ "nesting_mode": mode, "block": block(&nested.block, description) });
-    for (name, limit) in limits {
-        if limit > 0 {
+    for (name, limit) in [("min_items", nested.min), ("max_items", nested.max)] {
+        if counted && limit > 0 {
             json[name] = limit.into();
         }
     }

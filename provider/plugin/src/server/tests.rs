@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value as Json, json};
 use tonic::Request;
 
-use super::{Server, rpc::Service};
+use super::{Server, service::Service};
 use crate::{
     Apply, Attr, Change, Context, Delete, Diagnostics, Fault, Model, Path, Provider, Resource, Type, Value,
     proto::tfplugin5::{

@@ -92,6 +92,16 @@ impl From<&str> for Attr<String> {
     }
 }
 
+/// What an `Attr<T>` is an attribute of, for the derives: they see types only as they are written.
+#[doc(hidden)]
+pub trait Attribute {
+    type Inner: Typed;
+}
+
+impl<T: Typed> Attribute for Attr<T> {
+    type Inner = T;
+}
+
 impl<T: Typed> Typed for Attr<T> {
     fn ty() -> super::Type {
         T::ty()

@@ -5,10 +5,13 @@
 //! |---|---|
 //! | `ty` | [`Type`]: what the wire format calls a type |
 //! | `tree` | [`Value`]: any value of any type |
+//! | `refinement` | [`Refinement`]: what is known of an unknown value |
 //! | `number` | [`Number`]: exact decimal numbers |
 //! | `path` | [`Path`]: where in a value |
 //! | `codec`, [`msgpack`], [`json`] | bytes from and to values, with limits |
 //! | `attr`, `typed`, `model` | the typed edge: [`Attr`], [`Typed`], [`Model`] |
+//! | `nested` | [`Nested`]: how a model holds the blocks in it |
+//! | `dynamic` | [`Dynamic`]: a value of any type |
 //! | `secret` | [`Secret`]: what is never printed |
 //!
 //! Invariants:
@@ -20,22 +23,30 @@
 
 mod attr;
 mod codec;
+mod dynamic;
 pub mod json;
 mod model;
 pub mod msgpack;
+mod nested;
 mod number;
 mod path;
+mod refinement;
 mod secret;
 mod tree;
 mod ty;
 mod typed;
 
 pub use attr::Attr;
+#[doc(hidden)]
+pub use attr::Attribute;
 pub use codec::{CodecError, MAX_BYTES, MAX_DEPTH, MAX_VALUES, Problem};
-pub use model::{Fields, Model, Nested};
+pub use dynamic::Dynamic;
+pub use model::{Fields, Model};
+pub use nested::{BlockSet, Group, Nested};
 pub use number::{Number, NumberError};
 pub use path::{Path, Step};
+pub use refinement::Refinement;
 pub use secret::Secret;
-pub use tree::{Refinement, Value};
+pub use tree::Value;
 pub use ty::{ObjectType, Type};
 pub use typed::{Typed, ValueError};

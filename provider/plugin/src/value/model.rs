@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use super::{Path, Typed, Value, ValueError};
-use crate::schema::{Block, NestedBlock, Nesting};
+use super::{Nested, Path, Typed, Value, ValueError};
+use crate::schema::Block;
 
 /// A struct that is a block: the schema, and the way between values and the struct. Derive it.
 ///
@@ -58,55 +58,6 @@ pub trait Model: Clone + PartialEq + Debug + Default + Send + Sync + 'static {
 
     /// The inverse of [`Model::decode`].
     fn encode(&self) -> Value;
-}
-
-/// How a field of a [`Model`] holds a nested block: `Option<M>` a single one, `Vec<M>` a list.
-pub trait Nested: Sized {
-    /// The schema of the nested block.
-    fn nested(name: &str, description: &str) -> NestedBlock;
-
-    /// Reads the block, or the list of blocks.
-    fn decode(value: &Value, path: &Path) -> Result<Self, ValueError>;
-
-    /// The inverse of [`Nested::decode`].
-    fn encode(&self) -> Value;
-}
-
-impl<M: Model> Nested for Option<M> {
-    fn nested(name: &str, description: &str) -> NestedBlock {
-        NestedBlock::new(name, Nesting::Single, description, M::block())
-    }
-
-    fn decode(value: &Value, path: &Path) -> Result<Self, ValueError> {
-        if value.is_null() { Ok(None) } else { M::decode_at(value, path).map(Some) }
-    }
-
-    fn encode(&self) -> Value {
-        self.as_ref().map_or(Value::Null, M::encode)
-    }
-}
-
-impl<M: Model> Nested for Vec<M> {
-    fn nested(name: &str, description: &str) -> NestedBlock {
-        NestedBlock::new(name, Nesting::List, description, M::block())
-    }
-
-    fn decode(value: &Value, path: &Path) -> Result<Self, ValueError> {
-        match value {
-            // state from before the block existed
-            Value::Null => Ok(Vec::new()),
-            // `dynamic` blocks of an unknown number: Terraform shows one as an example of all
-            Value::Unknown(_) => Ok(vec![M::decode_at(value, &path.index(0))?]),
-            Value::List(blocks) => {
-                blocks.iter().enumerate().map(|(index, block)| M::decode_at(block, &path.index(index))).collect()
-            }
-            _ => Err(ValueError::mismatch(path, "a list of blocks", value)),
-        }
-    }
-
-    fn encode(&self) -> Value {
-        Value::list(self.iter().map(M::encode))
-    }
 }
 
 /// The fields of an object or a block, for the derived decoders.

@@ -10,12 +10,9 @@ use rmp::encode;
 
 use super::codec::{Budget, CodecError, MAX_BYTES, Problem, nfc};
 use super::number::Wire;
-use super::{Number, ObjectType, Path, Refinement, Type, Value};
+use super::{Number, ObjectType, Path, Type, Value};
 
-/// The extension of a refined unknown value; every other one is a plain unknown value.
-const REFINED: i8 = 12;
-/// The plain unknown value: extension 0 with one byte of 0.
-const UNKNOWN: [u8; 3] = [0xd4, 0, 0];
+mod refined;
 
 /// Reads a value of type `ty`. The bytes must hold it and nothing more.
 pub fn decode(ty: &Type, bytes: &[u8]) -> Result<Value, CodecError> {
@@ -86,7 +83,7 @@ impl<'a> Reader<'a> {
         let fail = |problem: Problem| CodecError::new(path.clone(), problem);
         match (ty, token) {
             (_, Token::Nil) => Ok(Value::Null),
-            (_, Token::Extension(REFINED, body)) => Ok(Value::Unknown(refinement(body))),
+            (_, Token::Extension(refined::CODE, body)) => Ok(Value::Unknown(refined::read(body))),
             (_, Token::Extension(..)) => Ok(Value::unknown()),
             (Type::Bool, Token::Bool(truth)) => Ok(Value::Bool(truth)),
             (Type::String, Token::Text(text)) => Ok(Value::String(utf8(text).map_err(fail)?)),
@@ -262,35 +259,6 @@ fn number(token: &Token<'_>) -> Result<Number, Problem> {
     }
 }
 
-/// What is known of an unknown value. Nobody depends on it: what can't be read counts as not said.
-fn refinement(body: &[u8]) -> Refinement {
-    let mut refinement = Refinement::NONE;
-    let mut reader = Reader { bytes: body, budget: Budget::default() };
-    let Ok(Token::Map(count)) = reader.token() else { return refinement };
-    for _ in 0..count {
-        let Ok(Token::Int(key)) = reader.token() else { return refinement };
-        let Ok(token) = reader.token() else { return refinement };
-        match (key, token) {
-            (1, Token::Bool(null)) => refinement.null = Some(null),
-            (2, Token::Text(prefix)) => refinement.prefix = utf8(prefix).ok(),
-            (3 | 4, Token::Array(2)) => {
-                let (Ok(bound), Ok(Token::Bool(inclusive))) = (reader.token(), reader.token()) else {
-                    return refinement;
-                };
-                let bound = number(&bound).ok().map(|bound| (bound, inclusive));
-                if key == 3 { refinement.lower = bound } else { refinement.upper = bound }
-            }
-            (5, Token::Int(length)) => refinement.min_length = length.try_into().ok(),
-            (6, Token::Int(length)) => refinement.max_length = length.try_into().ok(),
-            (5, Token::Unsigned(length)) => refinement.min_length = Some(length),
-            (6, Token::Unsigned(length)) => refinement.max_length = Some(length),
-            // of a kind that this does not know, and so of unknown length
-            _ => return refinement,
-        }
-    }
-    refinement
-}
-
 /// Adds the optional attributes that are missing; every other one must be there.
 pub(super) fn complete(object: &ObjectType, mut values: BTreeMap<String, Value>, path: &Path) -> Result<Value> {
     for name in object.attributes.keys().filter(|name| !values.contains_key(*name)).cloned().collect::<Vec<_>>() {
@@ -323,17 +291,10 @@ fn write(bytes: &mut Vec<u8>, ty: &Type, value: &Value, path: &Path, depth: usiz
     Budget::default().spend(path, depth)?;
     match (ty, value) {
         (_, Value::Null) => put(encode::write_nil(bytes)),
-        (_, Value::Unknown(_)) => {
-            bytes.extend(UNKNOWN);
-            Ok(())
-        }
+        (ty, Value::Unknown(refinement)) => refined::write(bytes, &refinement.of_type(ty)),
         (Type::Bool, Value::Bool(truth)) => put(encode::write_bool(bytes, *truth)),
         (Type::String, Value::String(text)) => put(encode::write_str(bytes, &nfc(text))),
-        (Type::Number, Value::Number(number)) => match number.wire() {
-            Wire::Int(int) => put(encode::write_sint(bytes, int)),
-            Wire::Float(float) => put(encode::write_f64(bytes, float)),
-            Wire::Text(text) => put(encode::write_str(bytes, &text)),
-        },
+        (Type::Number, Value::Number(number)) => write_number(bytes, number),
         (Type::List(element), Value::List(values)) | (Type::Set(element), Value::Set(values)) => {
             put(encode::write_array_len(bytes, length(values.len(), path)?))?;
             for (index, value) in values.iter().enumerate() {
@@ -381,6 +342,14 @@ fn write(bytes: &mut Vec<u8>, ty: &Type, value: &Value, path: &Path, depth: usiz
             write(bytes, ty, value, path, depth + 1)
         }
         (ty, value) => Err(fail(Problem::Mismatch { expected: expected(ty), found: value.kind() })),
+    }
+}
+
+fn write_number(bytes: &mut Vec<u8>, number: &Number) -> Result<()> {
+    match number.wire() {
+        Wire::Int(int) => put(encode::write_sint(bytes, int)),
+        Wire::Float(float) => put(encode::write_f64(bytes, float)),
+        Wire::Text(text) => put(encode::write_str(bytes, &text)),
     }
 }
 

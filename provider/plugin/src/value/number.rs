@@ -27,7 +27,7 @@ pub enum NumberError {
     /// Neither digits, nor digits with a fraction or an exponent.
     #[error("not a decimal number")]
     Syntax,
-    /// More than 4096 digits, written or implied by the exponent.
+    /// More than 4096 digits, written or implied by the exponent. (Terraform itself computes with about 150.)
     #[error("a number of more than {MAX_DIGITS} digits")]
     TooLarge,
     /// A float that is infinite or not a number.
@@ -77,9 +77,11 @@ impl Number {
 
     fn checked(number: BigDecimal) -> Result<Self, NumberError> {
         let number = number.normalized();
-        let (digits, scale) = number.as_bigint_and_exponent();
-        let written = digits.magnitude().bits() / 3;
-        if written > MAX_DIGITS as u64 || scale.unsigned_abs() > MAX_DIGITS as u64 {
+        // what is written out in full can be read again
+        let (digits, scale) = (number.digits(), number.fractional_digit_count());
+        let whole = u64::try_from(-scale).unwrap_or(0).saturating_add(digits);
+        let written = whole.max(u64::try_from(scale).unwrap_or(0));
+        if written > MAX_DIGITS as u64 {
             return Err(NumberError::TooLarge);
         }
         Ok(Self(number))
@@ -90,7 +92,8 @@ impl FromStr for Number {
     type Err = NumberError;
 
     fn from_str(text: &str) -> Result<Self, NumberError> {
-        if text.len() > MAX_DIGITS {
+        // a sign, and `0.` before the digits
+        if text.len() > MAX_DIGITS + 3 {
             return Err(NumberError::TooLarge);
         }
         let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(m, e)| (m, Some(e)));
@@ -201,6 +204,19 @@ mod tests {
         let Wire::Text(text) = googol.wire() else { panic!("not text") };
         assert_eq!(text.len(), 101);
         assert_eq!(text.parse::<Number>().unwrap(), googol);
+    }
+
+    #[test]
+    fn the_largest_and_the_smallest_can_be_read_again() {
+        for text in ["9".repeat(MAX_DIGITS), format!("-{}", "9".repeat(MAX_DIGITS)), format!("1e{}", MAX_DIGITS - 1)] {
+            let number: Number = text.parse().unwrap();
+            assert_eq!(number.to_string().parse::<Number>().unwrap(), number);
+            let small: Number = format!("1e-{MAX_DIGITS}").parse().unwrap();
+            assert_eq!(small.to_string().parse::<Number>().unwrap(), small);
+        }
+        for text in ["9".repeat(MAX_DIGITS + 1), format!("1e{MAX_DIGITS}"), format!("1e-{}", MAX_DIGITS + 1)] {
+            assert_eq!(text.parse::<Number>().unwrap_err(), NumberError::TooLarge, "{text}");
+        }
     }
 
     #[test]

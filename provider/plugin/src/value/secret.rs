@@ -1,15 +1,14 @@
 use std::fmt;
 
 use super::{Path, Type, Typed, Value, ValueError};
+use crate::mask::{self, REDACTED};
 use crate::schema::Field;
-
-/// What stands for a secret wherever something is printed; the words that Terraform itself uses.
-const REDACTED: &str = "(sensitive value)";
 
 /// A value that is never printed: `Debug` and `Display` show that there is one, and no more.
 ///
 /// An attribute of this type is sensitive, whatever is around it (`Attr<Vec<Secret<String>>>`, an object with a secret
-/// field). Only [`expose`](Self::expose) gives the value, so that each use of it can be found.
+/// field). Only [`expose`](Self::expose) gives the value, so that each use of it can be found. What comes from Terraform or goes
+/// to it as a secret is masked in all log lines from then on, see [`mask`](crate::mask).
 ///
 /// ```
 /// use terraform_plugin::{Attr, Model, Secret};
@@ -85,10 +84,13 @@ impl<T: Typed> Typed for Secret<T> {
     }
 
     fn decode(value: &Value, path: &Path) -> Result<Self, ValueError> {
+        mask::all_in(value);
         T::decode(value, path).map(Self)
     }
 
     fn encode(&self) -> Value {
-        self.0.encode()
+        let value = self.0.encode();
+        mask::all_in(&value);
+        value
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::codec::nfc;
-use super::{Number, Path, Step, Type};
+use super::{Number, Path, Refinement, Step, Type};
 
 /// A value of Terraform: null, unknown or known.
 ///
@@ -34,30 +34,6 @@ pub enum Value {
     Tuple(Vec<Value>),
     /// A value of [`Type::Dynamic`] with the type that it brings.
     Dynamic(Box<Type>, Box<Value>),
-}
-
-/// What is known of an unknown value. It is read from Terraform and never sent back: what a provider promises
-/// there Terraform holds it to, and the plain form is always right.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Refinement {
-    /// `Some(false)`: will not be null. `Some(true)`: will be null.
-    pub null: Option<bool>,
-    /// How the text begins.
-    pub prefix: Option<String>,
-    /// The least number, and whether it is itself possible.
-    pub lower: Option<(Number, bool)>,
-    /// The greatest number, and whether it is itself possible.
-    pub upper: Option<(Number, bool)>,
-    /// The least number of elements.
-    pub min_length: Option<u64>,
-    /// The greatest number of elements.
-    pub max_length: Option<u64>,
-}
-
-impl Refinement {
-    /// Nothing is known.
-    pub const NONE: Self =
-        Self { null: None, prefix: None, lower: None, upper: None, min_length: None, max_length: None };
 }
 
 impl Value {

@@ -1,18 +1,17 @@
 //! `tracing` events as the JSON lines that Terraform reads from a plugin's stderr.
 //!
-//! Terraform shows them if `TF_LOG` asks for it. It parses a line only if its time has exactly six fractional digits; it shows any
+//! Secrets are masked ([`mask`]). Terraform shows the lines if `TF_LOG` asks for it. It parses a line only if its time has exactly six fractional digits; it shows any
 //! other line raw, without a level. What it wouldn't show isn't written in the first place.
 
 use std::{
     env, fmt,
     io::{self, Write},
-    str::FromStr,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Map, Value};
 use tracing::{
-    Event, Level, Metadata, Subscriber,
+    Event, Level, Subscriber,
     field::{Field, Visit},
     level_filters::LevelFilter,
     span,
@@ -25,37 +24,26 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// Crates below ours that say more than anybody wants to read, most of it about single frames.
-const CHATTY: [&str; 8] = ["h2", "hyper", "hyper_util", "tower", "tonic", "rustls", "want", "mio"];
+use self::level::Levels;
+use crate::mask;
+
+mod level;
 
 /// Starts logging to stderr, if the environment asks for it. `address` is the provider's, such as `registry.terraform.io/a/b`.
 pub(crate) fn install(address: &str) {
     let name = address.rsplit('/').next().unwrap_or(address);
-    let level = level(|variable| env::var(variable).ok(), name);
-    if level == LevelFilter::OFF {
+    // `vars` would panic at what isn't text
+    let variables =
+        env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let levels = Levels::of(name, variables);
+    let most = levels.most();
+    if most == LevelFilter::OFF {
         return;
     }
-    let wanted = FilterFn::new(move |metadata| is_wanted(metadata, level)).with_max_level_hint(level);
-    let layer = Hclog::new(io::stderr).with_filter(wanted);
+    let wanted = FilterFn::new(move |metadata| levels.want(metadata.target(), *metadata.level()));
+    let layer = Hclog::new(io::stderr).with_filter(wanted.with_max_level_hint(most));
     // if the author has set up another subscriber, theirs stays
     let _ = tracing_subscriber::registry().with(layer).try_init();
-}
-
-/// The level that Terraform would show: the most special variable that is set counts, and what isn't a level means everything.
-fn level(variable: impl Fn(&str) -> Option<String>, provider: &str) -> LevelFilter {
-    let special = format!("TF_LOG_PROVIDER_{}", provider.to_ascii_uppercase().replace('-', "_"));
-    let text =
-        [special.as_str(), "TF_LOG_PROVIDER", "TF_LOG"].into_iter().filter_map(variable).find(|text| !text.is_empty());
-    match text.as_deref() {
-        None => LevelFilter::OFF,
-        Some(text) => LevelFilter::from_str(text).unwrap_or(LevelFilter::TRACE),
-    }
-}
-
-fn is_wanted(metadata: &Metadata<'_>, level: LevelFilter) -> bool {
-    let krate = metadata.target().split("::").next().unwrap_or_default();
-    let allowed = if CHATTY.contains(&krate) { level.min(LevelFilter::WARN) } else { level };
-    *metadata.level() <= allowed
 }
 
 /// Writes one line an event.
@@ -116,6 +104,9 @@ where
             None => event.metadata().name().to_owned(),
         };
         line.extend(fields.0);
+        let mut line: Map<_, _> =
+            line.into_iter().map(|(name, value)| (name.clone(), mask::masked_field(&name, value))).collect();
+        let message = mask::masked(&message).into_owned();
         line.insert("@level".to_owned(), level_name(*event.metadata().level()).into());
         line.insert("@message".to_owned(), message.into());
         line.insert("@module".to_owned(), event.metadata().target().replace("::", ".").into());
@@ -200,6 +191,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::{Attr, Path, Secret, Typed};
 
     #[derive(Clone, Default)]
     struct Memory(Arc<Mutex<Vec<u8>>>);
@@ -241,6 +233,28 @@ mod tests {
     }
 
     #[test]
+    fn no_line_shows_a_secret() {
+        let memory = Memory::default();
+        let writer = memory.clone();
+        let subscriber = tracing_subscriber::registry().with(Hclog::new(move || writer.clone()));
+        let secret = Attr::<Secret<String>>::decode(&"log-hunter2-\"x\"".into(), &Path::root()).unwrap();
+        let text = secret.known().unwrap().expose().clone();
+        mask::field("log_token");
+        tracing::subscriber::with_default(subscriber, || {
+            let span = tracing::info_span!("rpc", body = %serde_json::json!({ "password": text }), log_token = 7);
+            let _inside = span.enter();
+            tracing::warn!(given = ?Some(&text), user = "me", "logged in with {text}");
+        });
+        let line = String::from_utf8(memory.0.lock().unwrap().clone()).unwrap();
+        assert!(!line.contains("hunter2"), "{line}");
+        let line: Map<String, Value> = serde_json::from_str(&line).unwrap();
+        assert_eq!(line["@message"], "logged in with (sensitive value)");
+        assert_eq!(line["body"], r#"{"password":"(sensitive value)"}"#);
+        assert_eq!(line["given"], r#"Some("(sensitive value)")"#);
+        assert_eq!((&line["log_token"], &line["user"]), (&"(sensitive value)".into(), &"me".into()));
+    }
+
+    #[test]
     fn times_of_known_days() {
         for (seconds, micros, text) in [
             (0, 0, "1970-01-01T00:00:00.000000Z"),
@@ -252,21 +266,5 @@ mod tests {
             let time = UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_micros(micros);
             assert_eq!(timestamp(time), text);
         }
-    }
-
-    #[test]
-    fn the_most_special_variable_counts() {
-        let with = |variables: &[(&str, &str)]| {
-            level(
-                |wanted| variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| (*value).to_owned()),
-                "my-thing",
-            )
-        };
-        assert_eq!(with(&[]), LevelFilter::OFF);
-        assert_eq!(with(&[("TF_LOG", "")]), LevelFilter::OFF);
-        assert_eq!(with(&[("TF_LOG", "WARN")]), LevelFilter::WARN);
-        assert_eq!(with(&[("TF_LOG", "JSON")]), LevelFilter::TRACE);
-        assert_eq!(with(&[("TF_LOG", "TRACE"), ("TF_LOG_PROVIDER", "off")]), LevelFilter::OFF);
-        assert_eq!(with(&[("TF_LOG_PROVIDER", "ERROR"), ("TF_LOG_PROVIDER_MY_THING", "DEBUG")]), LevelFilter::DEBUG);
     }
 }

@@ -11,6 +11,8 @@ use std::{
     thread,
 };
 
+use crate::mask;
+
 /// Replaces Rust's own report.
 pub(crate) fn install() {
     set_hook(Box::new(|info| {
@@ -25,7 +27,7 @@ fn line(info: &PanicHookInfo<'_>) -> String {
     let current = thread::current();
     format!(
         "panic: {}{place} (thread `{}`)\n",
-        message(info.payload()).replace('\n', " "),
+        mask::masked(message(info.payload())).replace('\n', " "),
         current.name().unwrap_or("unnamed")
     )
 }

@@ -32,27 +32,40 @@ use tokio::net::UnixStream;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
-/// The binary. `cargo test` builds it, but not if it is asked for a single test file: then it is built here, if it is older than
-/// its sources.
+/// The binary of `examples/tiny.rs`.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let tests = std::env::current_exe().unwrap();
-        let binary = tests.parent().unwrap().parent().unwrap().join("examples/tiny");
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let sources = ["src", "proto", "examples", "../plugin-derive/src"];
-        let changed = sources.iter().map(|directory| newest(&here.join(directory))).max().unwrap();
-        if fs::metadata(&binary).and_then(|file| file.modified()).is_ok_and(|built| built > changed) {
-            return binary;
-        }
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "terraform-plugin", "--example", "tiny"])
-            .current_dir(here)
-            .status()
-            .unwrap();
-        assert!(built.success(), "`cargo build --example tiny` failed");
-        binary
-    })
+    BINARY.get_or_init(|| example("tiny"))
+}
+
+/// The binary of an example. `cargo test` builds it, but not if it is asked for a single test file: then it is built here, if it
+/// is older than its sources.
+pub fn example(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let binary = tests.parent().unwrap().parent().unwrap().join("examples").join(name);
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = ["src", "proto", "examples", "../plugin-derive/src"];
+    let changed = sources.iter().map(|directory| newest(&here.join(directory))).max().unwrap();
+    if fs::metadata(&binary).and_then(|file| file.modified()).is_ok_and(|built| built > changed) {
+        return binary;
+    }
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--package", "terraform-plugin", "--example", name])
+        .current_dir(here)
+        .status()
+        .unwrap();
+    assert!(built.success(), "`cargo build --example {name}` failed");
+    binary
+}
+
+/// The Terraform to test with.
+pub fn terraform() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = ["terraform", "tofu"]
+        .iter()
+        .flat_map(|name| std::env::split_paths(&path).map(move |directory| directory.join(name)))
+        .find(|candidate| candidate.is_file());
+    found.expect("neither `terraform` nor `tofu` is on PATH: install one of them to run this test")
 }
 
 /// When a file in a directory was last changed.

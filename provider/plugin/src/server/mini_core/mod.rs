@@ -4,15 +4,25 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod action;
+mod blocks;
+mod concurrency;
+mod deferral;
+mod generate;
 mod identity;
+mod life;
 mod list;
+mod meta;
+mod old;
+mod planning;
+mod run;
 mod upgrades;
+mod write_only;
 
 use hyper_util::rt::TokioIo;
 use serde_json::Value as Json;
 use tonic::transport::{Channel, Endpoint, Server as Grpc};
 
-use super::{Server, rpc::Service};
+use super::{Server, service::Service};
 use crate::{
     Fault, Model, Provider, Type, Value,
     proto::tfplugin5::{
@@ -76,6 +86,7 @@ pub(super) fn said(diagnostics: &[proto::Diagnostic]) -> String {
     diagnostics.iter().map(line).collect()
 }
 
+/// Nothing to say.
 #[derive(Clone, Debug, Default, PartialEq, Model)]
 pub(super) struct NoConfig {}
 

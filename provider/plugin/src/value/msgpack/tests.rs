@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use super::*;
 use crate::value::json;
-use crate::value::{MAX_DEPTH, NumberError};
+use crate::value::{MAX_DEPTH, NumberError, Refinement};
 
 fn ty(json: &str) -> Type {
     Type::from_json_bytes(json.as_bytes()).unwrap()
@@ -64,12 +64,15 @@ fn also_read(#[case] kind: &str, #[case] bytes: &str, #[case] value: Value) {
 }
 
 #[test]
-fn refined_unknown_is_read_and_written_plain() {
+fn refined_unknown_is_read_and_written_as_it_was() {
     let bytes = hex("c7090c 82 01c2 02a4 7072652d");
     let value = decode(&Type::String, &bytes).unwrap();
     let refinement = Refinement { null: Some(false), prefix: Some("pre-".into()), ..Refinement::NONE };
     assert_eq!(value, Value::Unknown(refinement));
-    assert_eq!(encode(&Type::String, &value).unwrap(), hex("d40000"));
+    assert_eq!(encode(&Type::String, &value).unwrap(), bytes);
+    // of another type the prefix makes no sense, and a value of any type says nothing of itself
+    assert_eq!(encode(&Type::Bool, &value).unwrap(), hex("c7030c 81 01c2"));
+    assert_eq!(encode(&Type::Dynamic, &value).unwrap(), hex("d40000"));
 
     let bytes = hex("c70d0c 84 03 92 01 c3 04 92 0a c2 05 01 06 02");
     let Value::Unknown(refinement) = decode(&Type::Number, &bytes).unwrap() else { panic!("known") };
@@ -79,6 +82,17 @@ fn refined_unknown_is_read_and_written_plain() {
     // garbage, and keys of the future, say nothing
     assert_eq!(decode(&Type::String, &hex("c7020c ffff")).unwrap(), Value::unknown());
     assert_eq!(decode(&Type::String, &hex("c7030c 81 63 c2")).unwrap(), Value::unknown());
+}
+
+#[test]
+fn a_refinement_stays_below_what_terraform_takes() {
+    let long = Refinement { prefix: Some("\u{e9}".repeat(1000)), ..Refinement::NONE };
+    let bytes = encode(&Type::String, &Value::Unknown(long)).unwrap();
+    let Value::Unknown(read) = decode(&Type::String, &bytes).unwrap() else { panic!("known") };
+    assert_eq!(read.prefix, Some("\u{e9}".repeat(128)));
+    let huge = "9".repeat(1500).parse::<Number>().unwrap();
+    let bounds = Refinement { lower: Some((huge, true)), ..Refinement::NONE };
+    assert_eq!(encode(&Type::Number, &Value::Unknown(bounds)).unwrap(), hex("d40000"));
 }
 
 #[rstest]
@@ -166,6 +180,17 @@ fn any_number() -> impl Strategy<Value = Number> {
     ]
 }
 
+/// As large and as small as they may be.
+fn extreme_number() -> impl Strategy<Value = Number> {
+    let digits = (1..=9_u8, prop::collection::vec(0..=9_u8, 0..4095));
+    (any::<bool>(), digits, any::<bool>()).prop_map(|(negative, (first, rest), fraction)| {
+        let digits: String = rest.iter().map(u8::to_string).collect();
+        let sign = if negative { "-" } else { "" };
+        let text = if fraction { format!("{sign}0.{digits}{first}") } else { format!("{sign}{first}{digits}") };
+        text.parse().unwrap()
+    })
+}
+
 /// A value of `ty`; wholly known, for JSON, unless `unknowns`.
 fn any_value(ty: &Type, unknowns: bool) -> BoxedStrategy<Value> {
     let below = |ty: &Type| any_value(ty, unknowns);
@@ -190,8 +215,21 @@ fn any_value(ty: &Type, unknowns: bool) -> BoxedStrategy<Value> {
             })
             .boxed(),
     };
-    let unset = if unknowns { Value::unknown() } else { Value::Null };
-    prop_oneof![8 => known, 1 => Just(Value::Null), 1 => Just(unset)].boxed()
+    let unset = if unknowns { any_unknown(ty) } else { Just(Value::Null).boxed() };
+    prop_oneof![8 => known, 1 => Just(Value::Null), 1 => unset].boxed()
+}
+
+/// An unknown value, and what may be known of one of its type.
+fn any_unknown(ty: &Type) -> BoxedStrategy<Value> {
+    use prop::option::of;
+    let ty = ty.clone();
+    let bounds = (of((any_number(), any::<bool>())), of((any_number(), any::<bool>())));
+    (of(any::<bool>()), of("\\PC{0,20}"), bounds, of(any::<u64>()), of(any::<u64>()))
+        .prop_map(move |(null, prefix, (lower, upper), min_length, max_length)| {
+            let prefix = prefix.map(|prefix| nfc(&prefix));
+            Value::Unknown(Refinement { null, prefix, lower, upper, min_length, max_length }.of_type(&ty))
+        })
+        .boxed()
 }
 
 fn typed_value(unknowns: bool) -> impl Strategy<Value = (Type, Value)> {
@@ -213,6 +251,55 @@ proptest! {
     fn there_and_back_as_json((ty, value) in typed_value(false)) {
         let bytes = json::encode(&ty, &value).unwrap();
         prop_assert_eq!(json::decode(&ty, &bytes).unwrap(), value);
+    }
+
+    /// What was stored as JSON is the same when it has travelled.
+    #[test]
+    fn both_codecs_agree((ty, value) in typed_value(false)) {
+        let stored = json::decode(&ty, &json::encode(&ty, &value).unwrap()).unwrap();
+        let sent = decode(&ty, &encode(&ty, &value).unwrap()).unwrap();
+        prop_assert_eq!(encode(&ty, &stored).unwrap(), encode(&ty, &sent).unwrap());
+        prop_assert_eq!(stored, sent);
+    }
+
+    /// A set is what is in it: neither order nor repetition count.
+    #[test]
+    fn sets_have_the_value_of_their_elements(
+        (ty, values) in any_type().prop_flat_map(|ty| {
+            let values = prop::collection::vec(any_value(&ty, false), 0..4);
+            (Just(ty), values)
+        }),
+        turn in 0..4_usize,
+    ) {
+        let mut other: Vec<_> = values.iter().chain(values.first()).cloned().collect();
+        let length = other.len().max(1);
+        other.rotate_left(turn % length);
+        let (one, other) = (Value::set(values), Value::set(other));
+        prop_assert_eq!(&one, &other);
+        let ty = Type::set(ty);
+        prop_assert_eq!(encode(&ty, &one).unwrap(), encode(&ty, &other).unwrap());
+    }
+
+    #[test]
+    fn numbers_keep_every_digit(number in prop_oneof![4 => any_number(), 1 => extreme_number()]) {
+        let text = number.to_string();
+        prop_assert_eq!(text.parse::<Number>().unwrap(), number.clone());
+        let bytes = encode(&Type::Number, &Value::Number(number.clone())).unwrap();
+        prop_assert_eq!(decode(&Type::Number, &bytes).unwrap(), Value::Number(number));
+    }
+
+    #[test]
+    fn text_is_in_normal_form(text in "[a-e\u{300}-\u{310}\u{e9}]{0,8}") {
+        let value = Value::from(text.as_str());
+        for ty in [Type::String, Type::map(Type::String)] {
+            let value = if ty == Type::String { value.clone() } else { Value::map([(text.clone(), value.clone())]) };
+            let raw = match &value {
+                Value::Map(_) => Value::Map([(text.clone(), Value::String(text.clone()))].into()),
+                _ => Value::String(text.clone()),
+            };
+            prop_assert_eq!(decode(&ty, &encode(&ty, &raw).unwrap()).unwrap(), value.clone());
+            prop_assert_eq!(json::decode(&ty, &json::encode(&ty, &raw).unwrap()).unwrap(), value);
+        }
     }
 
     #[test]
