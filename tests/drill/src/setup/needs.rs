@@ -30,6 +30,10 @@ const PROGRAMS: &[Program] = &[
     Program { name: "containerd", get: Get::Debian("containerd") },
     Program { name: "ctr", get: Get::Debian("containerd") },
     Program { name: "runc", get: Get::Debian("runc") },
+    // what the shell of the images is made of
+    Program { name: "busybox", get: Get::Debian("busybox-static") },
+    Program { name: "nc.traditional", get: Get::Debian("netcat-traditional") },
+    Program { name: "dash", get: Get::Debian("dash") },
     Program {
         name: "go",
         get: Get::ByHand("Go 1.25 or newer, which builds Kubernetes and CoreDNS: https://go.dev/dl"),
