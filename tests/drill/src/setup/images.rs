@@ -15,6 +15,7 @@ mod base;
 mod jars;
 mod java;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -24,6 +25,7 @@ use serde_json::{Value, json};
 
 use self::archive::{Entry, Image, Layer};
 use self::java::Jdk;
+use crate::command::run;
 use crate::place::Place;
 
 /// Shell of gates and probes.
@@ -86,21 +88,33 @@ pub async fn build(place: &Place, bar: &ProgressBar) -> Result<()> {
     Ok(())
 }
 
-/// Makes the image of the sandbox's broker out of its binary, if that is another than before.
+/// Builds the sandbox's broker as it is in the sources, and makes its image if it is another than before.
 ///
 /// # Errors
-/// The binary can't be read, or a file can't be written.
-pub fn simulated(place: &Place, binary: &Path) -> Result<()> {
+/// It does not build, or a file can't be written.
+pub async fn simulated(place: &Place, bar: &ProgressBar) -> Result<()> {
+    bar.set_message("image simulated");
+    std::fs::create_dir_all(place.images())?;
+    let workspace = place.sources().join("../../Cargo.toml").display().to_string();
+    let target = place.shared().parent().context("the drill's folder lies in the target folder")?.to_owned();
+    let words = ["build", "--quiet", "--locked", "--package=c8-sandbox", "--bin=c8-sandbox-broker", "--manifest-path"];
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let folder = ["--target-dir".to_owned(), target.display().to_string()];
+    run(&cargo, words.map(str::to_owned).into_iter().chain([workspace]).chain(folder)).await?;
+    let binary = target.join("debug/c8-sandbox-broker");
     let script = place.sources().join("images/simulated/startup.sh");
-    let wanted = stamp(&[FORMAT, &base::identity()?], &[binary, &script])?;
+    let binary = binary.as_path();
+    let wanted = stamp(&[FORMAT, &base::identity()?], &[binary, script.as_path()])?;
     if is_made(place, "simulated", &wanted) {
         return Ok(());
     }
     let base = base::layer(&aside(place, "base")?)?;
+    let slim = place.shared().join("layers/c8-sandbox-broker");
+    run("strip", [OsStr::new("-o"), slim.as_os_str(), binary.as_os_str()]).await?;
     let program = archive::layer(
         &aside(place, "simulated")?,
         vec![
-            Entry::file(binary, "usr/local/bin/c8-sandbox-broker", 0o755),
+            Entry::file(&slim, "usr/local/bin/c8-sandbox-broker", 0o755),
             Entry::file(&script, "usr/local/zeebe/bin/broker", 0o755),
             Entry::folder("usr/local/zeebe/data", 0o777),
         ],

@@ -24,7 +24,8 @@ pub async fn provide(place: &Place) -> Result<()> {
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
     let done = async {
         programs::build(place, &bar).await?;
-        images::build(place, &bar).await
+        images::build(place, &bar).await?;
+        images::simulated(place, &bar).await
     };
     let done = done.await;
     bar.finish_and_clear();
