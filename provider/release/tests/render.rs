@@ -156,6 +156,23 @@ fn every_broker_has_a_gate_on_its_own_disk() {
     }
 }
 
+/// A real API server refuses a pod in which an init container has the name of a container.
+#[test]
+fn no_two_containers_of_a_pod_share_a_name() {
+    for manifest in render(&config(0), Mode::Normal).unwrap() {
+        let pod = &manifest.content["spec"]["template"]["spec"];
+        let mut names: Vec<&str> = ["initContainers", "containers"]
+            .iter()
+            .flat_map(|list| pod[*list].as_array().into_iter().flatten())
+            .map(|container| container["name"].as_str().unwrap())
+            .collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count, "{}", manifest.key);
+    }
+}
+
 #[test]
 fn names_in_the_config_can_not_break_out_of_the_templates() {
     let mut config = config(0);

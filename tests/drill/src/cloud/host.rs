@@ -15,6 +15,7 @@ use super::balancers::Balancer;
 use super::firewall::Site;
 use super::objects::{self, text};
 use super::{addons, balancers, volumes};
+use crate::drill::EXAMPLE;
 use crate::ledger::Ledger;
 use crate::place::{Place, SERVICE_CIDR, SLOTS};
 use crate::region::{Cluster, Region};
@@ -121,7 +122,7 @@ impl Cloud {
 
     fn reserve(&self, cluster: &Cluster) -> Result<u8> {
         let mut seen = self.0.seen.lock();
-        let slot = (0..SLOTS).find(|slot| !seen.contains_key(slot));
+        let slot = slot_for(&cluster.name, |slot| !seen.contains_key(&slot));
         let slot = slot.with_context(|| format!("a drill holds {SLOTS} clusters at most"))?;
         let power = Power::Lost { hang: false };
         seen.insert(slot, Seen { cluster: cluster.clone(), uid: None, power, balancers: vec![] });
@@ -267,6 +268,12 @@ impl Cloud {
     }
 }
 
+/// The regions of the example have the slots of their numbers, whichever is made first: a person loses region 1 and means that one.
+fn slot_for(name: &str, is_free: impl Fn(u8) -> bool) -> Option<u8> {
+    let own = EXAMPLE.iter().zip(0..SLOTS).find(|((_, example), _)| *example == name).map(|(_, slot)| slot);
+    own.into_iter().chain(0..SLOTS).find(|slot| is_free(*slot))
+}
+
 /// Node and DNS are ready, or what is not.
 async fn is_ready(client: &kube::Client) -> Result<()> {
     let nodes = objects::list(client, "/api/v1/nodes").await?;
@@ -326,5 +333,20 @@ impl ClusterHost for Cloud {
     ) -> BoxFuture<'static, Result<bool, String>> {
         let this = self.clone();
         Box::pin(async move { whole(Cloud::set_power(&this, &cluster, power, empty_disks).await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_of_the_example_has_the_slot_of_its_number_if_that_is_free() {
+        assert_eq!(slot_for("camunda-one", |_| true), Some(1));
+        assert_eq!(slot_for("camunda-zero", |_| true), Some(0));
+        assert_eq!(slot_for("another", |_| true), Some(0));
+        // the replacement is made before the old one goes
+        assert_eq!(slot_for("camunda-one", |slot| slot > 1), Some(2));
+        assert_eq!(slot_for("camunda-one", |_| false), None);
     }
 }

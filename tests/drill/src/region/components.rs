@@ -243,8 +243,8 @@ fn kubelet(cluster: &Cluster, addresses: Addresses, pki: &Certificates) -> Value
         "resolvConf": "/dev/null",
         "providerID": format!("gce://{}/{}/{}", cluster.project, cluster.zone(), cluster.node()),
         "cgroupDriver": "cgroupfs",
-        // no hierarchy of quality classes, but one parent for all containers, by which what is left of them is found
-        "cgroupsPerQOS": false,
+        // one parent for all containers of this cluster; without classes of quality the kubelet would not use it
+        "cgroupsPerQOS": true,
         "cgroupRoot": format!("/{}", addresses.cgroup()),
         "enforceNodeAllocatable": [],
         "failSwapOn": false,

@@ -77,6 +77,7 @@ impl Region {
         let machine = components::configure(&self.place, self.slot, &self.cluster, &self.reviews)?;
         let description = self.place.region(self.slot).join("machine.json");
         std::fs::write(&description, serde_json::to_vec_pretty(&machine)?)?;
+        cgroups::make(&self.place.addresses(self.slot).cgroup())?;
         let console = std::fs::OpenOptions::new().create(true).append(true).open(machine.logs.join("machine.log"))?;
         self.ledger.lock().note(Made::Processes { mark: self.place.mark() })?;
         let child = Command::new("nsenter")

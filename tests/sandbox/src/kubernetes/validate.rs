@@ -355,6 +355,22 @@ fn pod_spec(found: &mut Vec<Finding>, spec: &Value, at: &str) {
             }
         }
     }
+    unique_containers(found, spec, at);
+}
+
+/// Containers and init containers share one set of names; the init container is named as the one too many.
+fn unique_containers(found: &mut Vec<Finding>, spec: &Value, at: &str) {
+    let mut seen = Vec::new();
+    for list in ["containers", "initContainers"] {
+        for (index, container) in items(spec, &format!("/{list}")).iter().enumerate() {
+            let name = text(container, "/name");
+            if seen.contains(&name) {
+                let field = format!("{at}.{list}[{index}].name");
+                found.push(("FieldValueDuplicate", field, format!("Duplicate value: {name:?}")));
+            }
+            seen.push(name);
+        }
+    }
 }
 
 fn workload(kind: &Kind, found: &mut Vec<Finding>, object: &Value) {

@@ -34,6 +34,25 @@ fn immutable_fields() {
 }
 
 #[test]
+fn init_containers_share_the_names_of_the_containers() {
+    let mut store = store();
+    let mut set = stateful_set(1, "x:1");
+    let mut twin = set["spec"]["template"]["spec"]["containers"][0].clone();
+    let name = twin["name"].clone();
+    set["spec"]["template"]["spec"]["initContainers"] = json!([twin]);
+    let error = apply(&mut store, "m", false, set.clone()).unwrap_err();
+    assert_eq!(
+        error.message,
+        format!(
+            "StatefulSet.apps \"s\" is invalid: spec.template.spec.initContainers[0].name: Duplicate value: {name}"
+        )
+    );
+    twin["name"] = json!("first");
+    set["spec"]["template"]["spec"]["initContainers"] = json!([twin]);
+    apply(&mut store, "m", false, set).unwrap();
+}
+
+#[test]
 fn names_and_bodies() {
     let mut store = store();
     for (kind, name, ok) in [
