@@ -33,13 +33,17 @@ pub fn find_terraform() -> Result<PathBuf> {
         )
 }
 
-/// The provider's binary, built by cargo if it is out of date.
+/// The provider's binary, built by cargo if it is out of date; `C8_PROVIDER` names another one.
 ///
 /// # Errors
 /// It does not compile.
 pub fn provider_binary() -> Result<&'static Path> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    match BINARY.get_or_init(|| build("terraform-provider-c8", &[]).map_err(|error| format!("{error:#}"))) {
+    let find = || match std::env::var_os("C8_PROVIDER") {
+        Some(named) => Ok(PathBuf::from(named)),
+        None => build("terraform-provider-c8", &[]).map_err(|error| format!("{error:#}")),
+    };
+    match BINARY.get_or_init(find) {
         Ok(path) => Ok(path),
         Err(error) => bail!("{error}"),
     }
@@ -50,10 +54,18 @@ pub fn provider_binary() -> Result<&'static Path> {
 /// # Errors
 /// It does not compile.
 pub fn build(package: &str, flags: &[&str]) -> Result<PathBuf> {
+    build_bin(package, package, flags)
+}
+
+/// Builds the binary `bin` of `package` and returns its path.
+///
+/// # Errors
+/// It does not compile.
+pub fn build_bin(package: &str, bin: &str, flags: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--quiet", "--package", package, "--bin", package, "--message-format=json-render-diagnostics"])
+        .args(["build", "--quiet", "--package", package, "--bin", bin, "--message-format=json-render-diagnostics"])
         .args(flags)
         .current_dir(workspace_root())
         .stdin(Stdio::null())
@@ -67,12 +79,12 @@ pub fn build(package: &str, flags: &[&str]) -> Result<PathBuf> {
     }
     let output = command.output().context("can't start cargo")?;
     if !output.status.success() {
-        bail!("`cargo build --package {package}` failed");
+        bail!("`cargo build --package {package} --bin {bin}` failed");
     }
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == package)
+        .filter(|message| message["target"]["name"] == bin)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .with_context(|| format!("cargo built no binary {package}"))
+        .with_context(|| format!("cargo built no binary {bin}"))
 }

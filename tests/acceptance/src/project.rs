@@ -14,7 +14,7 @@ use crate::binaries::{find_terraform, provider_binary, workspace_root};
 use crate::run::Run;
 use crate::world::World;
 
-/// How long a command may take before it is killed.
+/// How long a command may take before it is killed, unless said otherwise.
 const DEADLINE: Duration = Duration::from_secs(240);
 
 /// A folder with a configuration, a state and a CLI configuration.
@@ -22,6 +22,7 @@ pub struct Project {
     folder: TempDir,
     terraform: PathBuf,
     environment: Vec<(String, String)>,
+    deadline: Duration,
 }
 
 impl Project {
@@ -31,6 +32,14 @@ impl Project {
     /// # Errors
     /// No terraform on the PATH, the provider does not compile, or a file can't be written.
     pub fn example(example: &str, world: &World) -> Result<Self> {
+        Self::example_with(example, &world.provider_block())
+    }
+
+    /// A copy of `examples/terraform/<example>` with a provider block in place of its own.
+    ///
+    /// # Errors
+    /// As [`Project::example`].
+    pub fn example_with(example: &str, provider_block: &str) -> Result<Self> {
         let project = Self::empty()?;
         let source = workspace_root().join("examples/terraform").join(example);
         for entry in std::fs::read_dir(&source).with_context(|| format!("no example {}", source.display()))? {
@@ -40,7 +49,7 @@ impl Project {
                 std::fs::copy(&path, project.path().join(name))?;
             }
         }
-        project.write("sandbox_override.tf", &world.provider_block())?;
+        project.write("sandbox_override.tf", provider_block)?;
         Ok(project)
     }
 
@@ -58,7 +67,12 @@ impl Project {
             programs.display()
         );
         std::fs::write(folder.path().join("cli.tfrc"), config)?;
-        Ok(Self { folder, terraform, environment: Vec::new() })
+        Ok(Self { folder, terraform, environment: Vec::new(), deadline: DEADLINE })
+    }
+
+    /// How long each later command may take before it is killed.
+    pub fn deadline(&mut self, deadline: Duration) {
+        self.deadline = deadline;
     }
 
     /// The folder.
@@ -98,10 +112,10 @@ impl Project {
     pub async fn run(&self, arguments: &[&str]) -> Result<Run> {
         let started = Instant::now();
         let child = self.start(arguments)?;
-        let output = tokio::time::timeout(DEADLINE, child.wait_with_output()).await;
+        let output = tokio::time::timeout(self.deadline, child.wait_with_output()).await;
         let command = arguments.join(" ");
         let Ok(output) = output else {
-            bail!("`terraform {command}` was still running after {} s", DEADLINE.as_secs());
+            bail!("`terraform {command}` was still running after {} s", self.deadline.as_secs());
         };
         let output = output?;
         Ok(Run {

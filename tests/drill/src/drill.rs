@@ -60,6 +60,9 @@ impl Drill {
             gcp_address: address.into(),
             gcp_port: GCP_PORT,
             cluster_create: Duration::ZERO,
+            outside: Some(place.world().parse()?),
+            // brokers that share two cores with two whole clusters are late now and then
+            election: Duration::from_secs(1),
             ..Options::default()
         };
         let sandbox = Sandbox::start(options).await.context("the cloud does not start")?;

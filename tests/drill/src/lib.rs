@@ -13,6 +13,7 @@
 //! | [`region`] | one machine with a whole Kubernetes on it |
 //! | [`ledger`], [`clean`] | what was made, written down before, and taken away again |
 //! | [`server`] | the drill in the background, for commands |
+//! | [`run`] | the main job, stage by stage |
 //! | [`place`] | folders, names and addresses |
 //!
 //! # For those who add to it
@@ -34,5 +35,6 @@ pub mod drill;
 pub mod ledger;
 pub mod place;
 pub mod region;
+pub mod run;
 pub mod server;
 pub mod setup;

@@ -8,8 +8,9 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use c8_drill::drill::EXAMPLE;
 use c8_drill::place::Place;
+use c8_drill::run::targets::Targets;
 use c8_drill::server::{self, Client, Wanted};
-use c8_drill::{clean, region, setup};
+use c8_drill::{clean, region, run, setup};
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 
@@ -50,7 +51,7 @@ enum Command {
         #[command(flatten)]
         disks: Disks,
     },
-    /// Run clients and workers through all gateways of simulated brokers
+    /// Run clients and workers through the real ports of both regions' gateways
     Workload {
         /// How many instances
         #[arg(long, default_value_t = 20)]
@@ -58,6 +59,8 @@ enum Command {
     },
     /// Ask the oracle whether anything was lost or doubled
     Audit,
+    /// The main job from nothing to nothing: apply, lose, fail over, rebuild, fail back, audit, destroy
+    Run(run::Wanted),
     /// End everything; nothing is left
     Down,
     /// The drill itself, in the background
@@ -117,10 +120,10 @@ fn start() -> Result<()> {
     }
     let _ = rustls::crypto::ring::default_provider().install_default();
     let place = Place::of_workspace(arguments.number)?;
-    tokio::runtime::Runtime::new()?.block_on(run(&place, arguments.command))
+    tokio::runtime::Runtime::new()?.block_on(execute(&place, arguments.command))
 }
 
-async fn run(place: &Place, command: Command) -> Result<()> {
+async fn execute(place: &Place, command: Command) -> Result<()> {
     let began = Instant::now();
     let done = |what: &str| println!("{what} ({:.1} s)", began.elapsed().as_secs_f64());
     match command {
@@ -155,16 +158,21 @@ async fn run(place: &Place, command: Command) -> Result<()> {
             done(&format!("region {region} is back"));
         }
         Command::Workload { instances } => {
-            let seen = Client::find(place).await?.control("/workload", Some(&json!({"instances": instances}))).await?;
-            println!("{seen:#}");
+            let client = Client::find(place).await?;
+            let gateways = Targets::of(&client.describe().await?)?.gateways(&[0, 1]).await;
+            let workload = json!({"instances": instances, "gateways": gateways, "timeout_ms": 5000});
+            println!("{:#}", client.control("/workload", Some(&workload)).await?);
         }
         Command::Audit => {
-            let seen = Client::find(place).await?.control("/audit", None).await?;
+            let client = Client::find(place).await?;
+            let stores = Targets::of(&client.describe().await?)?.stores(&[0, 1]).await;
+            let seen = client.control("/audit", Some(&json!({"stores": stores}))).await?;
             println!("{seen:#}");
             if seen["ok"] != true {
                 bail!("the audit found something");
             }
         }
+        Command::Run(wanted) => run::run(place, &wanted).await?,
         Command::Down => {
             let count = clean::clean(place).await?;
             let left = clean::leftovers(place);

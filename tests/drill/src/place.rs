@@ -103,11 +103,19 @@ impl Place {
         Backbone { number: self.number }
     }
 
+    /// Where simulated brokers report to: the host, which no cut between regions concerns.
+    pub fn world(&self) -> String {
+        format!("{}:{WORLD_PORT}", self.backbone().host())
+    }
+
     /// Addresses of the cluster in a slot.
     pub fn addresses(&self, slot: u8) -> Addresses {
         Addresses { number: self.number, slot }
     }
 }
+
+/// Port of the world for brokers that run in pods.
+const WORLD_PORT: u16 = 7650;
 
 /// Environment variable that marks our processes.
 pub const MARK: &str = "C8_DRILL_PROCESS";

@@ -145,7 +145,7 @@ pub async fn launch(place: &Place) -> Result<Client> {
 }
 
 /// A drill that runs in another process.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
     url: String,

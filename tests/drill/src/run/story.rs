@@ -1,0 +1,227 @@
+//! The story: apply, lose, fail over, rebuild, fail back, lose the other, fail over, heal, fail back, destroy.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::{Value, json};
+
+use super::Sabotage;
+use super::configuration::{BROKERS, Configuration};
+use super::stages::{Recovery, Stages};
+use super::targets::{REGIONS, Targets};
+use crate::server::{Client, Wanted};
+
+/// Instances of one workload.
+const INSTANCES: u64 = 40;
+
+/// How long exporters may take to catch up before the audit's word counts.
+const SETTLE: Duration = Duration::from_secs(60);
+
+const ADDRESSES: [&str; 2] = ["c8_region.zero", "c8_region.one"];
+
+/// A drill, its configuration, and who uses it.
+pub struct Story {
+    client: Client,
+    configuration: Configuration,
+    targets: Targets,
+}
+
+/// What a prober found: when all partitions served again.
+type Probe = tokio::task::JoinHandle<Option<Instant>>;
+
+impl Story {
+    /// On a cloud without regions.
+    ///
+    /// # Errors
+    /// No terraform, or the provider does not compile.
+    pub async fn new(client: Client) -> Result<Self> {
+        let drill = client.describe().await?;
+        let (configuration, targets) = (Configuration::new(&drill)?, Targets::of(&drill)?);
+        Ok(Self { client, configuration, targets })
+    }
+
+    /// Tells it.
+    ///
+    /// # Errors
+    /// A stage failed.
+    pub async fn tell(&self, sabotage: Option<Sabotage>, stages: &mut Stages) -> Result<()> {
+        stages.stage("apply from nothing", self.applied(&[], "healthy")).await?;
+        stages.stage("no-op plan", self.unchanged()).await?;
+        stages.stage("workload", self.works(&[0, 1])).await?;
+
+        self.lose_and_return(1, Wanted::Crashed, stages).await?;
+        if let Some(sabotage) = sabotage {
+            return stages.stage("sabotage is noticed", self.sabotaged(sabotage)).await;
+        }
+        self.audit(stages).await?;
+        self.lose_and_return(0, Wanted::CutOff, stages).await?;
+        self.audit(stages).await?;
+
+        stages.stage("destroy", said(self.configuration.destroy())).await?;
+        stages.stage("nothing is left in the cloud", self.nothing_is_left()).await
+    }
+
+    /// From the loss of a region until both are active again.
+    async fn lose_and_return(&self, lost: usize, how: Wanted, stages: &mut Stages) -> Result<()> {
+        let (survivor, name) = (1 - lost, REGIONS[lost].0);
+        let manner = if matches!(how, Wanted::CutOff) { "network cut" } else { "crash" };
+        let lose = async { Ok((self.client.power(name, how).await?, name.to_owned())) };
+        stages.stage(&format!("lose region {lost} ({manner})"), lose).await?;
+        let loss = Instant::now();
+        stages.stage("the loss is seen", self.quorum_is_gone(survivor)).await?;
+        stages.stage("a broker is killed meanwhile", said(self.targets.kill_a_broker(survivor))).await?;
+
+        let prober = self.prober(survivor).await?;
+        let apply = Instant::now();
+        self.configuration.failover_active(true)?;
+        let failed_over = stages.stage("fail-over", self.applied(&[], "failed_over")).await;
+        let served = if failed_over.is_ok() { prober.await? } else { None };
+        failed_over?;
+        let served = served.context("not all partitions served after the fail-over")?;
+        stages.recovered(Recovery {
+            region: lost,
+            how: manner.into(),
+            from_loss: served.duration_since(loss).as_secs_f64(),
+            from_apply: served.duration_since(apply).as_secs_f64(),
+        });
+        stages.stage("workload on the survivor", self.works(&[survivor])).await?;
+        stages.stage("a broker is killed after it", said(self.targets.kill_a_broker(survivor))).await?;
+        stages.stage("no-op plan while failed over", self.unchanged()).await?;
+
+        if matches!(how, Wanted::CutOff) {
+            let heal = async {
+                Ok((self.client.power(name, Wanted::Up).await?, "the fence holds, or the audit says so".into()))
+            };
+            stages.stage("the cut is healed", heal).await?;
+            stages.stage("workload beside the old region", self.works(&[survivor])).await?;
+        }
+        let replace = format!("-replace={}", ADDRESSES[lost]);
+        stages.stage(&format!("region {lost} rebuilt"), self.applied(&[&replace], "failed_over")).await?;
+        self.configuration.failover_active(false)?;
+        stages.stage("fail-back", self.applied(&[], "healthy")).await?;
+        stages.stage("workload on both", self.works(&[0, 1])).await?;
+        stages.stage("no-op plan afterwards", self.unchanged()).await
+    }
+
+    async fn applied(&self, more: &[&str], phase: &str) -> Result<((), String)> {
+        let said = self.configuration.apply(more).await?;
+        let seen = self.configuration.phase("c8_failover.this").await?;
+        ensure!(seen == phase, "c8_failover.this is {seen}, not {phase}");
+        Ok(((), said))
+    }
+
+    async fn unchanged(&self) -> Result<((), String)> {
+        said(self.configuration.plan_is_empty()).await
+    }
+
+    /// Clients and workers through the gateways of some regions: all are served, and everything is completed.
+    async fn works(&self, regions: &[usize]) -> Result<((), String)> {
+        let until = Instant::now() + SETTLE;
+        loop {
+            let gateways = self.targets.gateways(regions).await;
+            let workload = json!({"instances": INSTANCES, "gateways": gateways, "timeout_ms": 5000});
+            let seen = self.client.control("/workload", Some(&workload)).await?;
+            let text = format!("{} of {INSTANCES} acknowledged, {} completed", seen["acknowledged"], seen["completed"]);
+            if seen["acknowledged"] == INSTANCES && seen["completed"] == INSTANCES {
+                return Ok(((), format!("{text}, through {} gateways", seen["gateways"])));
+            }
+            if Instant::now() > until {
+                bail!("{text}: {seen}");
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Half of the brokers are no quorum: nothing is acknowledged.
+    async fn quorum_is_gone(&self, survivor: usize) -> Result<((), String)> {
+        let until = Instant::now() + SETTLE;
+        loop {
+            let gateways = self.targets.gateways(&[survivor]).await;
+            let workload = json!({"instances": BROKERS, "gateways": gateways, "work": false, "timeout_ms": 1000});
+            let seen = self.client.control("/workload", Some(&workload)).await?;
+            if seen["acknowledged"] == 0 && seen["gateways"] == 1 {
+                return Ok(((), "clients are refused".into()));
+            }
+            ensure!(Instant::now() < until, "the region is lost and clients are still served: {seen}");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// Asks from now on whether all partitions serve.
+    async fn prober(&self, survivor: usize) -> Result<Probe> {
+        let gateways = self.targets.gateways(&[survivor]).await;
+        ensure!(!gateways.is_empty(), "the survivor has no gateway");
+        let client = self.client.clone();
+        Ok(tokio::spawn(async move {
+            // as long as the longest apply
+            let until = Instant::now() + Duration::from_secs(900);
+            let workload = json!({"instances": 2 * BROKERS, "gateways": gateways, "work": false, "timeout_ms": 1000});
+            while Instant::now() < until {
+                let seen = client.control("/workload", Some(&workload)).await;
+                if seen.is_ok_and(|seen| seen["acknowledged"] == 2 * BROKERS) {
+                    return Some(Instant::now());
+                }
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            None
+        }))
+    }
+
+    async fn verdict(&self) -> Result<Value> {
+        let stores = self.targets.stores(&[0, 1]).await;
+        ensure!(stores.len() == 2, "not both stores run: {stores:?}");
+        self.client.control("/audit", Some(&json!({"stores": stores}))).await
+    }
+
+    /// The oracle's word, once the exporters had time.
+    async fn audit(&self, stages: &mut Stages) -> Result<()> {
+        let mut last = Value::Null;
+        let auditing = async {
+            let until = Instant::now() + SETTLE;
+            loop {
+                last = self.verdict().await?;
+                if last["ok"] == true {
+                    return Ok(((), format!("{} acknowledged, documents {}", last["acknowledged"], last["compared"])));
+                }
+                ensure!(Instant::now() < until, "the audit found {}", last["findings"]);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let audited = stages.stage("audit", auditing).await;
+        stages.audited(last);
+        audited
+    }
+
+    /// Breaks something; fails if the audit does not notice.
+    async fn sabotaged(&self, sabotage: Sabotage) -> Result<((), String)> {
+        match sabotage {
+            Sabotage::Document => {
+                let stores = self.targets.stores(&[0]).await;
+                let (_, url) = stores.first_key_value().context("the store does not run")?;
+                let http = reqwest::Client::new();
+                let query = json!({"max_docs": 1, "query": {"match_all": {}}});
+                let url = format!("{url}/zeebe-record*/_delete_by_query?refresh=true&max_docs=1");
+                let answer: Value = http.post(url).json(&query).send().await?.json().await?;
+                ensure!(answer["deleted"] == 1, "nothing could be broken: {answer}");
+            }
+        }
+        let verdict = self.verdict().await?;
+        ensure!(verdict["ok"] == false, "the audit did not notice it: {verdict}");
+        Ok(((), verdict["findings"][0].as_str().unwrap_or_default().to_owned()))
+    }
+
+    async fn nothing_is_left(&self) -> Result<((), String)> {
+        let left = self.client.control("/leftovers", None).await?;
+        for (what, things) in left.as_object().into_iter().flatten().filter(|(what, _)| *what != "ofLostClusters") {
+            ensure!(things.as_array().is_none_or(Vec::is_empty), "{what} are left: {things}");
+        }
+        let drill = self.client.describe().await?;
+        ensure!(drill["clusters"].as_array().is_none_or(Vec::is_empty), "clusters are left: {}", drill["clusters"]);
+        Ok(((), "no clusters, rules, buckets, accounts, disks, load balancers".into()))
+    }
+}
+
+/// A stage whose text is all that it gives.
+async fn said(work: impl Future<Output = Result<String>>) -> Result<((), String)> {
+    Ok(((), work.await?))
+}
