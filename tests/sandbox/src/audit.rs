@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::elasticsearch::Node;
 use crate::network::surroundings::authority;
 use crate::workload::Answer;
 use crate::world::{Shared, World};
@@ -245,22 +246,32 @@ fn clients(world: &World, truths: &BTreeMap<u32, Truth>, report: &mut Report) {
 }
 
 fn stores(world: &World, truths: &BTreeMap<u32, Truth>, read: &Read, report: &mut Report) {
-    // which exporter id means the store of which namespace, according to each running broker
-    let mut targets: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    // which exporter id means which store (namespace and Service), according to each running broker
+    let mut targets: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    let mut diverted = BTreeSet::new();
     for broker in world.zeebe.brokers.values() {
         for (id, url) in &broker.node.settings.exporters {
             let host = authority(url).map(|(host, _)| host).unwrap_or_default();
             let labels: Vec<&str> = host.trim_end_matches('.').split('.').collect();
-            let namespace = labels.get(1).copied().unwrap_or(broker.node.namespace.as_str());
-            targets.entry(id.clone()).or_default().insert(namespace.to_owned());
+            let namespace = labels.get(1).copied().unwrap_or(broker.node.namespace.as_str()).to_owned();
+            let target = (namespace, labels.first().copied().unwrap_or_default().to_owned());
+            if broker.node.settings.diverted.contains(id) {
+                diverted.insert((id.clone(), target.clone()));
+            }
+            targets.entry(id.clone()).or_default().insert(target);
         }
     }
-    for (id, namespaces) in &targets {
-        if namespaces.len() > 1 {
-            report.find(format!("exporter {id} means the stores of {namespaces:?}, depending on who leads"));
+    for (id, stores) in &targets {
+        if stores.len() > 1 {
+            report.find(format!("exporter {id} means the stores {stores:?}, depending on who leads"));
         }
-        for namespace in namespaces {
-            let Some((cluster, held)) = held(world, read, namespace) else {
+        for target in stores {
+            // it stands in for a lost store and begins in the middle: nothing is asked of it but to take what comes
+            if diverted.contains(&(id.clone(), target.clone())) {
+                continue;
+            }
+            let (namespace, service) = target;
+            let Some((cluster, held)) = held(world, read, namespace, service) else {
                 if truths.values().any(|truth| truth.exporters.get(id).is_some_and(|(_, enabled)| *enabled)) {
                     report.find(format!("exporter {id} is enabled and the store of {namespace} does not run"));
                 }
@@ -328,13 +339,22 @@ fn stores(world: &World, truths: &BTreeMap<u32, Truth>, read: &Read, report: &mu
     }
 }
 
-/// Name of the cluster and documents of the store in a namespace, if there is one that runs.
-fn held(world: &World, read: &Read, namespace: &str) -> Option<(String, Held)> {
+/// The store behind a Service.
+fn store_of<'a>(world: &'a World, namespace: &str, service: &str) -> Option<(String, &'a Node)> {
+    world.clusters.values().filter(|cluster| cluster.power.runs()).find_map(|cluster| {
+        let service = cluster.store.get("Service", namespace, service)?;
+        let backends = cluster.store.backends(&service);
+        backends.iter().find_map(|pod| Some((pod.uid().to_owned(), world.stores.nodes.get(pod.uid())?)))
+    })
+}
+
+/// Name of the cluster and documents of the store behind a Service, if there is one that runs.
+fn held(world: &World, read: &Read, namespace: &str, service: &str) -> Option<(String, Held)> {
     if let Some(held) = read.stores.get(namespace) {
         return Some(("outside".into(), held.clone()));
     }
-    let (pod, node) = world.stores.nodes.iter().find(|(_, node)| node.namespace == namespace)?;
-    let data = world.stores.data(pod)?;
+    let (pod, node) = store_of(world, namespace, service)?;
+    let data = world.stores.data(&pod)?;
     let mut held = Held::new();
     for index in data.matching("zeebe-record*") {
         for document in data.indices[&index].docs.values() {

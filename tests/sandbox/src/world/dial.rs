@@ -40,6 +40,11 @@ fn find(world: &World, cluster: &str, namespace: &str, pod: &str) -> Option<(Str
         .map(|(uid, process)| (uid.clone(), process.role.clone()))
 }
 
+fn serves_rest(world: &World, gateway: &str) -> bool {
+    let gateway = world.zeebe.gateways.get(gateway);
+    gateway.is_some_and(|gateway| zeebe::fixed::serves_rest(&gateway.node.settings.version))
+}
+
 /// Connects to a port of a pod. The other end is served by the process in it, as long as that process runs.
 pub fn dial(shared: &Shared, cluster_uid: &str, namespace: &str, pod: &str, port: u16) -> Result<DuplexStream, String> {
     let found = find(&shared.lock(), cluster_uid, namespace, pod);
@@ -65,7 +70,7 @@ pub(crate) fn router(shared: &Shared, key: &str, role: &Role, port: u16) -> Opti
     Some(match (role, port) {
         (Role::Broker, 9600) => zeebe::broker_api::management(shared, key),
         (Role::Gateway, 9600) => zeebe::gateway_api::management(shared, key),
-        (Role::Gateway, 8080) => zeebe::gateway_api::rest(shared, key),
+        (Role::Gateway, 8080) if serves_rest(&shared.lock(), &key) => zeebe::gateway_api::rest(shared, key),
         (Role::Gateway, 26500) => zeebe::grpc::router(shared, key),
         (Role::Elasticsearch, 9200) => elasticsearch::api::router(shared, key),
         (Role::WebApp(_), 8080) => axum::Router::new().fallback(async || "ok"),

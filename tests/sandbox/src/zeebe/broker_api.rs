@@ -7,23 +7,29 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use super::Engine;
+use super::{Engine, fixed};
 use crate::world::Shared;
 
 /// Port 9600 of a broker.
 pub fn management(shared: Shared, pod: String) -> axum::Router {
     axum::Router::new()
         .route("/actuator/partitions", get(partitions))
+        .route("/actuator/prometheus", get(metrics))
         .route("/actuator/health", get(readiness))
         .route("/actuator/health/liveness", get(liveness))
         .route("/actuator/health/startup", get(liveness))
         .route("/actuator/health/readiness", get(readiness))
         .route("/ready", get(readiness))
+        .route("/startup", get(liveness))
         .with_state((shared, pod))
 }
 
 async fn partitions(State((shared, pod)): State<(Shared, String)>) -> Json<Value> {
     Json(shared.lock().zeebe.partitions_json(&pod))
+}
+
+async fn metrics(State((shared, pod)): State<(Shared, String)>) -> String {
+    shared.lock().zeebe.metrics(&pod)
 }
 
 async fn liveness() -> Json<Value> {
@@ -48,6 +54,10 @@ impl Engine {
             let Some(role) = broker.roles.get(partition) else { continue };
             let exported = replica.exporters.values().map(|own| own.position).min();
             let leads = role.leader.is_some();
+            if !leads && fixed::is_fixed(&broker.node.settings.version) {
+                body.insert(partition.to_string(), follower());
+                continue;
+            }
             let phase = if replica.paused { "PAUSED" } else { "EXPORTING" };
             body.insert(
                 partition.to_string(),
@@ -65,4 +75,12 @@ impl Engine {
         }
         Value::Object(body)
     }
+}
+
+/// A follower before 8.6 knows its role and nothing else.
+fn follower() -> Value {
+    json!({
+        "role": "FOLLOWER", "processedPosition": null, "snapshotId": null, "processedPositionInSnapshot": null,
+        "streamProcessorPhase": null, "exporterPhase": null, "exportedPosition": null,
+    })
 }

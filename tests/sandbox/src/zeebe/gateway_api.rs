@@ -1,4 +1,4 @@
-//! The gateway's HTTP: the management API on 9600 and `/v2/topology` on 8080, in the shapes of 8.6 and 8.7.
+//! The gateway's HTTP: the management API on 9600 and `/v2/topology` on 8080, in the shapes of 8.6 and 8.7; what 8.2 has of it, in its own.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Engine;
 use super::changes::{Refused, plan_exporter, plan_force, plan_scale};
 use super::config::ClusterConfig;
+use super::{Engine, fixed};
 use crate::world::Shared;
 
 #[derive(Clone)]
@@ -33,7 +33,15 @@ impl IntoResponse for Refused {
 
 /// Port 9600 of a gateway.
 pub fn management(shared: Shared, pod: String) -> axum::Router {
-    axum::Router::new()
+    let common = axum::Router::new()
+        .route("/actuator/exporting/{what}", post(exporting))
+        .route("/actuator/rebalance", post(rebalance))
+        .route("/actuator/health", get(health))
+        .route("/actuator/health/{probe}", get(health));
+    if is_fixed(&shared.lock().zeebe, &pod) {
+        return common.with_state(Api { shared, pod });
+    }
+    common
         .route("/actuator/cluster", get(cluster))
         .route("/actuator/cluster/brokers", post(brokers))
         .route("/actuator/cluster/brokers/{id}", post(add_broker).delete(remove_broker))
@@ -41,11 +49,12 @@ pub fn management(shared: Shared, pod: String) -> axum::Router {
         .route("/actuator/exporters", get(exporters))
         .route("/actuator/exporters/{id}/disable", post(disable))
         .route("/actuator/exporters/{id}/enable", post(enable))
-        .route("/actuator/exporting/{what}", post(exporting))
-        .route("/actuator/rebalance", post(rebalance))
-        .route("/actuator/health", get(health))
-        .route("/actuator/health/{probe}", get(health))
         .with_state(Api { shared, pod })
+}
+
+/// Before 8.6 there is neither a cluster API nor one for exporters: 404.
+fn is_fixed(engine: &Engine, gateway: &str) -> bool {
+    engine.gateways.get(gateway).is_some_and(|gateway| fixed::is_fixed(&gateway.node.settings.version))
 }
 
 /// Port 8080 of a gateway.
@@ -181,7 +190,7 @@ fn exporter_change(api: &Api, id: &str, enable: bool, source: Option<&str>) -> A
     accepted(world.zeebe.begin_change(&pod, operations, false)?)
 }
 
-/// HTTP says 200 whatever happens; the truth is the status in the body (camunda-docs#8435).
+/// From 8.6 on HTTP says 200 whatever happens; the truth is the status in the body (camunda-docs#8435). Before, it says the truth itself.
 async fn exporting(State(api): State<Api>, Path(what): Path<String>) -> Answer {
     let pause = match what.as_str() {
         "pause" => true,
@@ -191,7 +200,14 @@ async fn exporting(State(api): State<Api>, Path(what): Path<String>) -> Answer {
     // the broadcast takes a moment
     tokio::time::sleep(Duration::from_millis(20)).await;
     let mut world = api.shared.lock();
-    let body = match world.zeebe.set_exporting(&api.pod, pause) {
+    let result = world.zeebe.set_exporting(&api.pod, pause);
+    if is_fixed(&world.zeebe, &api.pod) {
+        return match result {
+            Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
+            Err(message) => Err(Refused::new(500, message)),
+        };
+    }
+    let body = match result {
         Ok(()) => json!({"body": null, "status": 204, "contentType": null}),
         Err(message) => json!({"body": {"message": message}, "status": 500, "contentType": "application/json"}),
     };

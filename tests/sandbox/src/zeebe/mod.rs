@@ -1,4 +1,5 @@
-//! Zeebe with the cluster API (8.6, 8.7): brokers with disks, gossip, Raft per partition, exporters, cluster changes, a gateway.
+//! Zeebe: brokers with disks, gossip, Raft per partition, exporters, a gateway; with the cluster API and its changes from 8.6 on, with
+//! fixed members before ([`fixed`]).
 //!
 //! What it keeps to, since a wrong order of steps must show:
 //! - a broker's disk is its PVC: it survives the pod and vanishes with the claim;
@@ -14,6 +15,7 @@ pub mod changes;
 pub mod commands;
 pub mod config;
 pub mod exporting;
+pub mod fixed;
 pub mod gateway_api;
 pub mod grpc;
 pub mod log;
@@ -257,6 +259,7 @@ impl Engine {
     /// Moves everything on to `now`.
     pub fn advance(&mut self, surroundings: &mut dyn Surroundings, options: &Options, now: Instant) {
         self.connect(surroundings, now);
+        self.read_environments();
         self.gossip(options, now);
         self.open_replicas(now);
         self.raft(options, now);
@@ -313,15 +316,7 @@ impl Engine {
             let settings = &broker.node.settings;
             let patient = now.duration_since(broker.node.since) < options.election;
             let (id, disk) = (broker.id, broker.disk.clone());
-            let made_up = (best.is_none() && id == 0 && !patient).then(|| {
-                let exporters: Vec<String> = settings.exporters.keys().cloned().collect();
-                Arc::new(ClusterConfig::initial(
-                    settings.cluster_size,
-                    settings.partitions,
-                    settings.replication_factor,
-                    &exporters,
-                ))
-            });
+            let made_up = (best.is_none() && id == 0 && !patient).then(|| fixed::configuration(settings));
             let Some(volume) = self.disks.get_mut(&disk) else { continue };
             let own = volume.config.as_ref().map_or(0, |config| config.version);
             if let Some(config) = best.or(made_up).filter(|config| config.version > own) {

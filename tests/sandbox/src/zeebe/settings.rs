@@ -1,6 +1,6 @@
 //! What a process learns from its environment: the variables of the real image.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::world::objects;
@@ -20,6 +20,8 @@ pub struct Settings {
     pub advertised: String,
     /// Exporter id to URL.
     pub exporters: BTreeMap<String, String>,
+    /// Exporters whose URL the start script replaced: another store stands in for theirs.
+    pub diverted: BTreeSet<String>,
     /// After which silence a member is dropped from the topology.
     pub failure_timeout: Duration,
     /// From the image tag.
@@ -47,7 +49,7 @@ impl Settings {
             "ZEEBE_BROKER_CLUSTER_MEMBERSHIP_FAILURETIMEOUT",
             "ZEEBE_GATEWAY_CLUSTER_MEMBERSHIP_FAILURETIMEOUT",
         ]);
-        let exporters = env
+        let mut exporters: BTreeMap<String, String> = env
             .iter()
             .filter_map(|(key, url)| {
                 let id = key.strip_prefix("ZEEBE_BROKER_EXPORTERS_")?.strip_suffix("_ARGS_URL")?;
@@ -55,6 +57,15 @@ impl Settings {
                     .then(|| (id.to_ascii_lowercase(), url.clone()))
             })
             .collect();
+        // the start script lets another store stand in for a region's
+        let mut diverted = BTreeSet::new();
+        for (region, url) in [0, 1].map(|region| (region, env.get(&format!("C8_STORE_{region}")))) {
+            if let Some(url) = url.filter(|url| !url.is_empty()) {
+                let id = format!("elasticsearchregion{region}");
+                exporters.insert(id.clone(), url.clone());
+                diverted.insert(id);
+            }
+        }
         Self {
             cluster_size: number("ZEEBE_BROKER_CLUSTER_CLUSTERSIZE", 1),
             partitions: number("ZEEBE_BROKER_CLUSTER_PARTITIONSCOUNT", 1),
@@ -62,6 +73,7 @@ impl Settings {
             installation: objects::namespaces_of(&text(&CONTACT_POINTS), namespace),
             advertised: text(&["ZEEBE_BROKER_NETWORK_ADVERTISEDHOST"]),
             exporters,
+            diverted,
             failure_timeout: objects::duration(&timeout).unwrap_or(patience).max(Duration::from_millis(50)),
             version: version.to_owned(),
         }

@@ -95,6 +95,7 @@ impl Bench {
             namespace: format!("ns{region}"),
             pod: advertised.to_owned(),
             settings: Settings {
+                diverted: BTreeSet::new(),
                 cluster_size: self.size,
                 partitions: self.partitions,
                 replication_factor: 4,

@@ -22,6 +22,8 @@ pub struct Regions {
     pub sandbox: Sandbox,
     pub uids: [String; 2],
     pub swapped_exporters: bool,
+    /// Of the brokers; before 8.6 their members are fixed.
+    pub version: &'static str,
 }
 
 impl Regions {
@@ -31,9 +33,18 @@ impl Regions {
     }
 
     pub async fn start_with(options: Options, swapped_exporters: bool) -> Self {
+        Self::start_version(options, swapped_exporters, "8.7.2").await
+    }
+
+    /// As it was before there was a cluster API.
+    pub async fn start_fixed() -> Self {
+        Self::start_version(Options::default(), false, "8.2.25").await
+    }
+
+    async fn start_version(options: Options, swapped_exporters: bool, version: &'static str) -> Self {
         let sandbox = Sandbox::start(options).await.unwrap();
         let uids = [provision(&sandbox, 0), provision(&sandbox, 1)];
-        let mut regions = Self { sandbox, uids, swapped_exporters };
+        let mut regions = Self { sandbox, uids, swapped_exporters, version };
         regions.bucket();
         regions.connect().await;
         for region in 0..2 {
@@ -113,6 +124,13 @@ impl Regions {
 
     /// The release in one region: brokers behind their gate, gateway, store.
     pub fn install(&mut self, region: usize) {
+        self.install_diverted(region, None);
+    }
+
+    /// The same, with a store that stands in for region 1's.
+    pub fn install_diverted(&mut self, region: usize, stand_in: Option<&str>) {
+        let version = self.version;
+        let annotations = stand_in.map_or_else(|| json!({}), |url| json!({"c8-store-1": url}));
         let (namespace, peer) = (NAMESPACES[region], NAMESPACES[1 - region]);
         let swapped = self.swapped_exporters && region == 1;
         self.with(|world| {
@@ -135,6 +153,7 @@ impl Regions {
             let class = "io.camunda.zeebe.exporter.ElasticsearchExporter";
             let mut env = vec![
                 json!({"name": "K8S_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}),
+                json!({"name": "C8_STORE_1", "valueFrom": {"fieldRef": {"fieldPath": "metadata.annotations['c8-store-1']"}}}),
                 json!({"name": "ZEEBE_BROKER_NETWORK_ADVERTISEDHOST", "value": format!("$(K8S_NAME).camunda-zeebe.{namespace}.svc")}),
             ];
             for (name, value) in [
@@ -153,13 +172,13 @@ impl Regions {
             }
             create(store, json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "camunda-zeebe", "namespace": namespace},
                 "spec": {"replicas": BROKERS / 2, "serviceName": "camunda-zeebe", "podManagementPolicy": "Parallel", "selector": {"matchLabels": {"app": "zeebe"}},
-                    "template": {"metadata": {"labels": {"app": "zeebe"}}, "spec": {
+                    "template": {"metadata": {"labels": {"app": "zeebe"}, "annotations": annotations}, "spec": {
                         "volumes": [{"name": "mode", "configMap": {"name": "c8-mode", "optional": true}}],
                         "initContainers": [{"name": "gate", "image": "busybox:1.36", "env": [
                             {"name": "C8_REGIONS", "value": "2"}, {"name": "C8_REGION_ID", "value": region.to_string()},
                             {"name": "C8_PEER_NAMESPACE", "value": peer}, {"name": "C8_POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
                             "volumeMounts": [{"name": "data", "mountPath": "/data"}, {"name": "mode", "mountPath": "/etc/c8-mode"}]}],
-                        "containers": [{"name": "zeebe", "image": "camunda/zeebe:8.7.2", "env": env,
+                        "containers": [{"name": "zeebe", "image": format!("camunda/zeebe:{version}"), "env": env,
                             "volumeMounts": [{"name": "data", "mountPath": "/usr/local/zeebe/data"}]}]}},
                     "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"],
                         "resources": {"requests": {"storage": "1Gi"}}}}]}}));
@@ -173,7 +192,7 @@ impl Regions {
                         "resources": {"requests": {"storage": "1Gi"}}}}]}}));
             create(store, json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "camunda-zeebe-gateway", "namespace": namespace},
                 "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "gateway"}}, "template": {"metadata": {"labels": {"app": "gateway"}}, "spec": {
-                    "containers": [{"name": "gateway", "image": "camunda/zeebe:8.7.2", "env": [
+                    "containers": [{"name": "gateway", "image": format!("camunda/zeebe:{version}"), "env": [
                         {"name": "ZEEBE_STANDALONE_GATEWAY", "value": "true"},
                         {"name": "ZEEBE_GATEWAY_CLUSTER_INITIALCONTACTPOINTS", "value": points.join(",")}]}]}}}}));
         });
