@@ -62,3 +62,37 @@ pub(crate) fn mentions(ty: &Type, name: &str) -> bool {
         segment.ident == name || inside
     })
 }
+
+/// Why a type can't be that of an attribute, if it is one that people reach for; whatever is not known here is left to
+/// the compiler.
+pub(crate) fn unfit(ty: &Type) -> Option<(&Type, &'static str)> {
+    let Type::Path(path) = ty else {
+        return match ty {
+            Type::Reference(_) => Some((ty, "a model owns its values: text is a `String`, a list a `Vec<…>`")),
+            Type::Tuple(_) | Type::Array(_) => {
+                Some((ty, "Terraform has no type for this here: use `Vec<…>`, or a struct that derives `Object`"))
+            }
+            _ => None,
+        };
+    };
+    let last = path.path.segments.last()?;
+    let why = match last.ident.to_string().as_str() {
+        "i8" | "i16" | "i32" | "i128" | "isize" | "u8" | "u16" | "u32" | "u64" | "u128" | "usize" => {
+            "a whole number is an `i64`: check its range with `range(…)`, and one that is larger is a `Number`"
+        }
+        "f32" | "f64" => "a number with a fraction is a `terraform_plugin::Number`, which is exact; an `f64` is not",
+        "char" | "str" | "PathBuf" => "text is a `String`",
+        "HashMap" => "a map is a `BTreeMap<String, …>`: its order must not change from one run to the next",
+        "HashSet" => "a set is a `BTreeSet<…>`: its order must not change from one run to the next",
+        "Option" => "an `Attr<…>` can be null by itself",
+        _ => "",
+    };
+    if !why.is_empty() {
+        return Some((ty, why));
+    }
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(inner) => unfit(inner),
+        _ => None,
+    })
+}

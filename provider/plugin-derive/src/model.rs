@@ -111,6 +111,9 @@ fn attribute(field: &Field, words: &Words, name: &str) -> Result<TokenStream> {
         };
         return Err(Error::new_spanned(ty, message));
     }
+    if let Some((ty, why)) = input::unfit(ty) {
+        return Err(Error::new_spanned(ty, why));
+    }
     if let Some((span, _)) = words.min.or(words.max) {
         return Err(Error::new(span, "`min` and `max` count blocks; for numbers there is `range(0, 1)`"));
     }

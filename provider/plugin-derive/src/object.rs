@@ -62,6 +62,9 @@ fn check(field: &Field, words: &Words) -> Result<()> {
     if !input::is(&field.ty, "Attr") {
         return Err(Error::new_spanned(&field.ty, "a field of an object is an `Attr<…>`: it may be null or unknown"));
     }
+    if let Some((ty, why)) = input::unfit(&field.ty) {
+        return Err(Error::new_spanned(ty, why));
+    }
     let others = [words.required, words.computed, words.sensitive, words.replace, words.block];
     let others = others.into_iter().flatten().next();
     let others = others.or(words.default.as_ref().map(|d| d.0)).or(words.rule());

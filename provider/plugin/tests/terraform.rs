@@ -12,7 +12,7 @@ use std::{
     io::{BufRead, BufReader},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -303,13 +303,15 @@ fn ctrl_c_keeps_what_was_made() {
 #[test]
 fn terraform_attaches_itself_in_debug_mode() {
     let mut space = Workspace::new();
-    let mut child = Command::new(tiny::binary())
+    let child = Command::new(tiny::binary())
         .arg("--debug")
         .env("TMPDIR", space.root.path())
         .env_remove("TF_LOG")
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    let mut guarded = Killed(child);
+    let child = &mut guarded.0;
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     let line = lines.find(|line| line.contains("TF_REATTACH_PROVIDERS='")).unwrap();
     let json = line.trim().strip_prefix("TF_REATTACH_PROVIDERS='").unwrap().strip_suffix('\'').unwrap();
@@ -333,6 +335,16 @@ fn terraform_attaches_itself_in_debug_mode() {
     assert!(Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(!socket.parent().unwrap().exists());
+}
+
+/// A process that nobody else would end if the test fails.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]

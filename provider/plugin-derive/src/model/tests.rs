@@ -78,6 +78,12 @@ fn what_does_not_and_why() {
         ("#[tf(block, max = 1)] a: BTreeMap<String, A>", "are for lists of blocks"),
         ("#[tf(block, volatile)] a: Vec<A>", "this is for attributes"),
         ("#[tf(block)] name: Attr<Bucket>", "a nested block is an `Option<…>`"),
+        ("#[tf(required)] name: Attr<u32>", "a whole number is an `i64`"),
+        ("#[tf(required)] name: Attr<Vec<Attr<f64>>>", "a number with a fraction is a `terraform_plugin::Number`"),
+        ("#[tf(required)] name: Attr<&'static str>", "a model owns its values"),
+        ("#[tf(required)] name: Attr<HashMap<String, String>>", "a map is a `BTreeMap<String, …>`"),
+        ("#[tf(required)] name: Attr<Option<String>>", "an `Attr<…>` can be null by itself"),
+        ("#[tf(required)] name: Attr<(String, String)>", "Terraform has no type for this"),
         ("#[tf(block, computed)] name: Option<Bucket>", "this is for attributes"),
         ("#[tf(block, max = 1)] name: Option<Bucket>", "a single one is `required` or not"),
         (

@@ -121,6 +121,8 @@ pub struct Signature {
     pub variadic: Option<Parameter>,
     /// The type of the result.
     pub returns: Type,
+    /// What the fields of its objects mean.
+    pub fields: Vec<Field>,
 }
 
 /// A parameter of a function.
@@ -167,6 +169,7 @@ impl Signature {
             parameters,
             variadic,
             returns: F::Output::ty(),
+            fields: F::Output::fields(),
         }
     }
 

@@ -19,6 +19,11 @@ use crate::schema::Field;
 /// | [`Attr<T>`](super::Attr) | the type of `T`, with null and unknown |
 ///
 /// The elements of a collection may be unknown at plan: `Attr<Vec<Attr<String>>>`.
+#[diagnostic::on_unimplemented(
+    message = "Terraform has no type for `{Self}`",
+    label = "not a type of an attribute",
+    note = "there are `String`, `bool`, `i64`, `Number`, `Vec<…>`, `BTreeSet<…>`, `BTreeMap<String, …>`, `Secret<…>`, and structs that derive `Object`"
+)]
 pub trait Typed: Clone + PartialEq + Debug + Sized + Send + Sync + 'static {
     /// The type of the values.
     fn ty() -> Type;

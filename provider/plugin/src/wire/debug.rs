@@ -9,6 +9,10 @@ use serde_json::json;
 
 use super::handshake::PROTOCOL_VERSION;
 
+/// The registries that a source without a host name means.
+const TERRAFORM: &str = "registry.terraform.io/";
+const OPENTOFU: &str = "registry.opentofu.org/";
+
 /// Whether the command line asks for it. Providers in Go know the flag with one dash.
 pub(crate) fn is_wanted(mut arguments: impl Iterator<Item = OsString>) -> bool {
     arguments.any(|argument| argument == "--debug" || argument == "-debug")
@@ -16,16 +20,19 @@ pub(crate) fn is_wanted(mut arguments: impl Iterator<Item = OsString>) -> bool {
 
 /// What the user reads, with the line to copy; the words are those of providers in Go, which editors look for.
 pub(crate) fn announcement(address: &str, pid: u32, socket: &Path) -> String {
-    let reattach = json!({
-        address: {
-            "Protocol": "grpc",
-            "ProtocolVersion": PROTOCOL_VERSION,
-            "Pid": pid,
-            // or Terraform would kill the process after its first command
-            "Test": true,
-            "Addr": { "Network": "unix", "String": socket },
-        }
+    let entry = json!({
+        "Protocol": "grpc",
+        "ProtocolVersion": PROTOCOL_VERSION,
+        "Pid": pid,
+        // or Terraform would kill the process after its first command
+        "Test": true,
+        "Addr": { "Network": "unix", "String": socket },
     });
+    let mut reattach = json!({ address: entry });
+    // the same source is another address for OpenTofu; each of the two ignores the entry of the other
+    if let Some(source) = address.strip_prefix(TERRAFORM) {
+        reattach[format!("{OPENTOFU}{source}")] = entry;
+    }
     // a quote in the path would end the shell's string
     let quoted = reattach.to_string().replace('\'', r"'\''");
     format!(
@@ -48,12 +55,21 @@ mod tests {
 
     #[test]
     fn the_line_is_safe_in_a_shell() {
-        let text = announcement("registry.terraform.io/acme/thing", 7, Path::new("/tmp/it's/s"));
+        let text = announcement("registry.example.com/acme/thing", 7, Path::new("/tmp/it's/s"));
         let line = text.lines().find(|line| line.starts_with("\tTF_REATTACH_PROVIDERS='")).unwrap_or_default();
         assert_eq!(
             line,
-            "\tTF_REATTACH_PROVIDERS='{\"registry.terraform.io/acme/thing\":{\"Addr\":{\"Network\":\"unix\",\"String\":\"/tmp/it'\\''s/s\"},\
+            "\tTF_REATTACH_PROVIDERS='{\"registry.example.com/acme/thing\":{\"Addr\":{\"Network\":\"unix\",\"String\":\"/tmp/it'\\''s/s\"},\
              \"Pid\":7,\"Protocol\":\"grpc\",\"ProtocolVersion\":5,\"Test\":true}}'"
+        );
+    }
+
+    #[test]
+    fn opentofu_finds_it_under_its_own_registry() {
+        let text = announcement("registry.terraform.io/acme/thing", 7, Path::new("/tmp/s"));
+        assert!(
+            text.contains("{\"registry.opentofu.org/acme/thing\":{")
+                && text.contains("\"registry.terraform.io/acme/thing\":{")
         );
     }
 }

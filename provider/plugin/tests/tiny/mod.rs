@@ -18,6 +18,7 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
 };
+use tempfile::TempDir;
 use terraform_plugin::{
     Type, Value,
     proto::{
@@ -59,7 +60,11 @@ pub fn example(name: &str) -> PathBuf {
 }
 
 /// The Terraform to test with.
+/// `TF_ACC_TERRAFORM_PATH` names another one.
 pub fn terraform() -> PathBuf {
+    if let Some(named) = std::env::var_os("TF_ACC_TERRAFORM_PATH") {
+        return PathBuf::from(named);
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = ["terraform", "tofu"]
         .iter()
@@ -97,6 +102,8 @@ impl Credentials {
 
 /// A running provider.
 pub struct Tiny {
+    /// Where its socket is: a process that is killed leaves it behind.
+    _sockets: TempDir,
     pub child: Child,
     pub line: String,
     pub socket: PathBuf,
@@ -107,9 +114,11 @@ pub struct Tiny {
 impl Tiny {
     /// Starts it as Terraform would, with TLS if there is a client certificate.
     pub fn start(client: Option<&Credentials>, more: &[(&str, &str)]) -> Self {
+        let sockets = tempfile::tempdir().unwrap();
         let mut command = Command::new(binary());
         command
             .env_clear()
+            .env("PLUGIN_UNIX_SOCKET_DIR", sockets.path())
             .env("TF_PLUGIN_MAGIC_COOKIE", "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2")
             .env("PLUGIN_PROTOCOL_VERSIONS", "6,5")
             .envs(more.iter().copied())
@@ -134,7 +143,7 @@ impl Tiny {
             text => Some(STANDARD_NO_PAD.decode(text).unwrap().into()),
         };
         let socket = PathBuf::from(fields[3]);
-        Self { child, line: line.clone(), socket, server_certificate, stderr: Some(stderr) }
+        Self { _sockets: sockets, child, line: line.clone(), socket, server_certificate, stderr: Some(stderr) }
     }
 
     /// A plain connection, or one by TLS that shows `shown`.
