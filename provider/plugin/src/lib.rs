@@ -37,6 +37,11 @@
 //! | [`server`] | [`Server`]: holds them, guards every call, answers Terraform |
 //! | `wire` | the process: handshake, mutual TLS, logs, shutdown |
 
+/// The README's provider compiles and does what it says.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 // the derives write `::terraform_plugin::…`, in this crate too
 extern crate self as terraform_plugin;
 
