@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask demo | docs | bench`.
+//! The project's own commands: `cargo xtask demo | docs | bench | tofu`.
 #![allow(clippy::print_stdout, reason = "a command-line tool talks to its user")]
 
 mod bench;
 mod demo;
 mod docs;
+mod tofu;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,8 @@ enum Command {
     Docs(docs::Arguments),
     /// Measures the release build: launch to handshake, memory after the schema.
     Bench(bench::Arguments),
+    /// Builds OpenTofu from its Go module, once, and prints the path of the binary.
+    Tofu,
 }
 
 #[tokio::main]
@@ -36,6 +39,7 @@ async fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments).await,
         Command::Docs(arguments) => docs::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments).await,
+        Command::Tofu => tofu::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -15,12 +15,13 @@ pub fn workspace_root() -> &'static Path {
     })
 }
 
-/// `terraform`, else `tofu`; `C8_TERRAFORM` names another one.
+/// `terraform`, else `tofu`; `C8_TERRAFORM` (or `TF_ACC_TERRAFORM_PATH`, as other providers' tests call it) names another one.
 ///
 /// # Errors
 /// Neither is on the PATH; the text says what to install.
 pub fn find_terraform() -> Result<PathBuf> {
-    if let Some(named) = std::env::var_os("C8_TERRAFORM") {
+    let named = ["C8_TERRAFORM", "TF_ACC_TERRAFORM_PATH"].iter().find_map(std::env::var_os);
+    if let Some(named) = named {
         return Ok(PathBuf::from(named));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
