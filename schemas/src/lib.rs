@@ -15,10 +15,12 @@
 //! | `es_backup_repo` | `c8_es_backup_repo` |
 //! | `failover` | `c8_failover` |
 //! | `dr_state` | data source `c8_dr_state` |
+//! | `cluster_topology` | data source `c8_topology` |
 //!
 //! Invariants: no key material in any attribute; no computed attribute that changes by itself (times, counters, pod
 //! names), because Terraform would report each change as drift.
 
+pub mod cluster_topology;
 pub mod dns_chain;
 pub mod dr_state;
 pub mod es_backup_repo;
@@ -29,6 +31,7 @@ pub mod region;
 pub mod timeouts;
 pub mod topology;
 
+pub use cluster_topology::ClusterTopology;
 pub use dns_chain::DnsChain;
 pub use dr_state::{BrokerState, DrState};
 pub use es_backup_repo::{Bucket, EsBackupRepo};

@@ -7,6 +7,8 @@ use acceptance::workspace_root;
 use anyhow::{Context as _, Result, bail};
 use terraform_plugin::schema::{self, Schema};
 
+use crate::function_page;
+
 /// Options of `cargo xtask docs`.
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -63,6 +65,11 @@ fn pages(root: &Path) -> Result<BTreeMap<PathBuf, String>> {
         let file = format!("data-sources/{}.md", name.trim_start_matches("c8_"));
         pages.insert(file.into(), page(&format!("{name} (Data Source)"), name, schema, Some(&example), None));
     }
+    for (name, signature) in &schemas.functions {
+        let example = usage("functions", name, "function.tf")
+            .with_context(|| format!("examples/functions/{name}/function.tf is missing"))?;
+        pages.insert(format!("functions/{name}.md").into(), function_page::render(name, signature, &example));
+    }
     Ok(pages)
 }
 
@@ -86,4 +93,16 @@ fn page(title: &str, name: &str, schema: &Schema, example: Option<&str>, import:
         ));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// `UPDATE_GOLDEN=1` writes them, as `cargo xtask docs` does.
+    #[test]
+    fn the_pages_are_those_of_the_schemas() {
+        run(&Arguments { check: std::env::var_os("UPDATE_GOLDEN").is_none() }).unwrap();
+    }
 }

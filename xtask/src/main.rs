@@ -4,6 +4,7 @@
 mod bench;
 mod demo;
 mod docs;
+mod function_page;
 mod tofu;
 
 use std::process::ExitCode;

@@ -13,6 +13,7 @@
 //! | [`es_backup_repo`] | `c8_es_backup_repo` |
 //! | [`failover`] | `c8_failover` |
 //! | [`data`] | data sources |
+//! | [`functions`] | functions: the arithmetic of an installation |
 //!
 //! What must never happen: a plan that looks at the world; an apply that fails because the peer is unreachable (it does
 //! its living half and warns); key material in anything but a Secret.
@@ -22,6 +23,7 @@ pub mod dns_chain;
 pub mod es_backup_repo;
 pub mod failover;
 pub mod firewall;
+pub mod functions;
 pub mod installation;
 pub mod provider;
 pub mod region;
@@ -41,4 +43,10 @@ pub fn server() -> Server<provider::C8Provider> {
         .resource(es_backup_repo::EsBackupRepoResource)
         .resource(failover::Failover)
         .data_source(data::DrStateSource)
+        .data_source(data::TopologySource)
+        .function(functions::BrokerIds)
+        .function(functions::ContactPoints)
+        .function(functions::PartitionDistribution)
+        .function(functions::QuorumAfterLoss)
+        .function(functions::StubDomains)
 }

@@ -104,25 +104,15 @@ impl ReleaseConfig {
         })
     }
 
-    /// The initial contact points of every member: one broker of each region in turn, so that a member that
-    /// starts alone finds a living one whichever region is gone (dual-region.md §1.7).
+    /// The initial contact points of every member, as [`names::contact_points`].
     pub fn contact_points(&self) -> String {
-        let service = names::brokers(&self.release);
-        (0..self.cluster_size / names::REGIONS)
-            .flat_map(|ordinal| {
-                let service = &service;
-                self.namespaces
-                    .iter()
-                    .map(move |namespace| format!("{service}-{ordinal}.{service}.{namespace}.svc.cluster.local:26502"))
-            })
-            .collect::<Vec<_>>()
-            .join(",")
+        names::contact_points(&self.release, &self.namespaces, self.cluster_size).join(",")
     }
 
     /// Address of a region's search store, the same on every broker, so that one exporter id means one store
     /// wherever the leader of a partition runs.
     pub fn elasticsearch_url(&self, namespace: &str) -> String {
-        format!("http://{}.{namespace}.svc.cluster.local:9200", names::elasticsearch_service(&self.release))
+        format!("http://{}.{}:9200", names::elasticsearch_service(&self.release), names::domain(namespace))
     }
 
     /// Checks what the chart relies on.
@@ -173,7 +163,7 @@ impl ReleaseConfig {
                 "it is the namespace of both regions, and they must differ: names are routed between the clusters by namespace",
             );
         }
-        if !is_dns_label(&self.release, 30) || !self.release.starts_with(|c: char| c.is_ascii_lowercase()) {
+        if !is_release(&self.release) {
             wrong(
                 "release",
                 &self.release,
@@ -230,7 +220,13 @@ pub fn supported(version: &str) -> Result<(), String> {
     }
 }
 
-fn is_dns_label(text: &str, longest: usize) -> bool {
+/// Whether this may be the name of a release: short enough for what is appended to it.
+pub fn is_release(text: &str) -> bool {
+    is_dns_label(text, 30) && text.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
+/// Whether this may be part of a host name: of at most `longest` characters.
+pub fn is_dns_label(text: &str, longest: usize) -> bool {
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     text.len() <= longest
         && edge(text.chars().next())

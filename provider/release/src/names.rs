@@ -58,6 +58,22 @@ pub fn broker_ids(cluster_size: u32, region: u8) -> Vec<u32> {
     (0..cluster_size).filter(|id| id % REGIONS == u32::from(region)).collect()
 }
 
+/// Domain of the names in a namespace, within its cluster and where it is chained to.
+pub fn domain(namespace: &str) -> String {
+    format!("{namespace}.svc.cluster.local")
+}
+
+/// The initial contact points of every member: one broker of each region in turn, so that a member that starts alone finds
+/// a living one whichever region is gone (dual-region.md §1.7).
+pub fn contact_points(release: &str, namespaces: &[String; 2], cluster_size: u32) -> Vec<String> {
+    let service = brokers(release);
+    let of = |ordinal: u32| {
+        let service = &service;
+        namespaces.iter().map(move |namespace| format!("{service}-{ordinal}.{service}.{}:26502", domain(namespace)))
+    };
+    (0..cluster_size / REGIONS).flat_map(of).collect()
+}
+
 /// Name of an installation that has none, from the namespaces of its regions in their order: at most 40
 /// characters, so that every firewall rule and label that is named after it stays within 63.
 pub fn group(namespaces: &[String]) -> String {

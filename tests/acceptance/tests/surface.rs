@@ -12,11 +12,19 @@ async fn the_schema_is_served() -> Result<()> {
     let project = Project::example("dual-region", &world)?;
     let run = project.run(&["providers", "schema", "-json"]).await?.ok()?;
     let schema: Value = serde_json::from_str(&run.stdout)?;
-    let provider = &schema["provider_schemas"]["registry.terraform.io/camunda-community-hub/c8"];
+    // OpenTofu has a registry of its own
+    let providers = schema["provider_schemas"].as_object().into_iter().flatten();
+    let mut ours = providers.filter(|(source, _)| source.ends_with("/camunda-community-hub/c8"));
+    let provider = ours.next().map(|(_, schema)| schema.clone()).unwrap_or_default();
     for name in ["c8_region", "c8_dns_chain", "c8_firewall", "c8_es_backup_repo", "c8_failover"] {
         ensure!(provider["resource_schemas"][name].is_object(), "{name} is missing");
     }
-    ensure!(provider["data_source_schemas"]["c8_dr_state"].is_object());
+    for name in ["c8_dr_state", "c8_topology"] {
+        ensure!(provider["data_source_schemas"][name].is_object(), "{name} is missing");
+    }
+    for name in ["broker_ids", "contact_points", "partition_distribution", "quorum_after_loss", "stub_domains"] {
+        ensure!(provider["functions"][name].is_object(), "{name} is missing");
+    }
     Ok(())
 }
 

@@ -1,16 +1,13 @@
 //! `c8_dr_state`: what the installation is seen to be right now, from the topology alone, with the evidence.
 
 use c8_dr::{Observation, Topology, classify, evidence};
-use c8_schemas::{
-    RegionRef,
-    dr_state::{BrokerState, DrState},
-    topology::TopologyEntry,
-};
-use terraform_plugin::{Attr, Context, DataSource, Diagnostics, Fault, Path};
+use c8_schemas::dr_state::{BrokerState, DrState};
+use terraform_plugin::{Attr, Context, DataSource, Diagnostics, Fault};
 
+use super::regions;
 use crate::{
     failover::observe::{Depth, observe},
-    installation::{Installation, RegionRefs, check_group},
+    installation::Installation,
     provider::C8,
 };
 
@@ -25,57 +22,18 @@ impl DataSource for DrStateSource {
     const NAME: &'static str = "c8_dr_state";
 
     fn validate(&self, config: &DrState, diags: &mut Diagnostics) {
-        if let Attr::Known(entries) = &config.topology
-            && entries.len() != 2
-        {
-            diags.error(
-                Path::root().attr("topology"),
-                "Two regions are needed",
-                format!("`topology` has {} entries; a dual-region installation has two.", entries.len()),
-            );
-        }
-        if let Attr::Known(group) = &config.group {
-            check_group(group, Path::root().attr("group"), diags);
-        }
+        regions::check(&config.topology, &config.group, diags);
     }
 
     async fn read(&self, ctx: &Context<C8>, mut config: DrState) -> Result<DrState, Fault> {
-        let regions = references(&config);
-        let installation = Installation::resolve(&regions, ctx.client.project()).map_err(|error| {
-            Fault::at(
-                Path::root().attr("topology"),
-                "Topology can't be resolved",
-                format!("The attribute is not usable: {error}."),
-            )
-        })?;
+        let project = ctx.client.project();
+        let installation = regions::resolve(&config.topology, &config.group, &config.release, project)?;
         let reach = ctx.client.reach_both(&installation).await;
         let depth = Depth { stores: false, repository: None };
         let o = observe(&ctx.client, &installation, &reach, None, depth).await.observation;
         fill(&mut config, &installation, &o);
         Ok(config)
     }
-}
-
-fn references(config: &DrState) -> RegionRefs {
-    let Attr::Known(entries) = &config.topology else { return Attr::Unknown };
-    let reference = |(id, entry): (usize, &Attr<TopologyEntry>)| match entry {
-        Attr::Known(entry) => Attr::Known(RegionRef {
-            region_id: Attr::Known(i64::from(id != 0)),
-            namespace: entry.namespace.clone(),
-            group: config.group.clone(),
-            project: entry.project.clone(),
-            location: entry.location.clone(),
-            cluster: entry.cluster.clone(),
-            release: config.release.clone(),
-            kubeconfig_path: entry.kubeconfig_path.clone(),
-            kubeconfig_context: entry.kubeconfig_context.clone(),
-            network: entry.network.clone(),
-            cluster_uid: Attr::Null,
-        }),
-        Attr::Null => Attr::Null,
-        Attr::Unknown => Attr::Unknown,
-    };
-    Attr::Known(entries.iter().enumerate().map(reference).collect())
 }
 
 fn fill(model: &mut DrState, installation: &Installation, o: &Observation) {
@@ -111,20 +69,12 @@ fn fill(model: &mut DrState, installation: &Installation, o: &Observation) {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::data::regions::tests::topology;
 
     #[test]
-    fn the_order_of_the_topology_numbers_the_regions() {
-        let entry = |ns: &str| {
-            Attr::Known(TopologyEntry {
-                namespace: Attr::Known(ns.into()),
-                kubeconfig_context: Attr::Known(ns.into()),
-                ..TopologyEntry::default()
-            })
-        };
-        let config = DrState { topology: Attr::Known(vec![entry("a"), entry("b")]), ..DrState::default() };
-        let installation = Installation::resolve(&references(&config), None).unwrap();
-        assert_eq!(installation.region(1).namespace, "b");
-        let mut model = config;
+    fn nothing_seen_is_absent() {
+        let installation = regions::resolve(&topology(), &Attr::Null, &Attr::Null, None).unwrap();
+        let mut model = DrState::default();
         fill(&mut model, &installation, &Observation::default());
         assert_eq!(model.state, Attr::Known("ABSENT".into()));
         assert_eq!(model.group, Attr::Known("a-b".into()));

@@ -24,7 +24,7 @@ pub mod plan;
 mod record;
 mod run;
 mod steps;
-mod store;
+pub(crate) mod store;
 mod time;
 
 use std::time::Duration;

@@ -56,7 +56,7 @@ impl RegionAt {
     /// The domain of this region's namespace: what the peer's DNS forwards.
     #[must_use]
     pub fn dns_domain(&self) -> String {
-        format!("{}.svc.cluster.local", self.namespace)
+        c8_release::names::domain(&self.namespace)
     }
 }
 
