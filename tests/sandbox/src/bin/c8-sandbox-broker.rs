@@ -6,7 +6,7 @@ use c8_sandbox::shim::{self, Environment};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).init();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_max_level(tracing::Level::INFO).init();
     let environment = match Environment::read(std::env::vars()) {
         Ok(environment) => environment,
         Err(why) => {
