@@ -14,12 +14,16 @@
 //! | [`failover`] | `c8_failover` |
 //! | [`data`] | data sources |
 //! | [`functions`] | functions: the arithmetic of an installation |
+//! | [`agreement`] | what both regions must say alike |
+//! | [`drift`] | what three of them keep between a read and a plan |
 //!
 //! What must never happen: a plan that looks at the world; an apply that fails because the peer is unreachable (it does
 //! its living half and warns); key material in anything but a Secret.
 
+pub mod agreement;
 pub mod data;
 pub mod dns_chain;
+pub mod drift;
 pub mod es_backup_repo;
 pub mod failover;
 pub mod firewall;
@@ -36,8 +40,10 @@ pub const ADDRESS: &str = "registry.terraform.io/camunda-community-hub/c8";
 /// The provider with all that it offers.
 #[must_use]
 pub fn server() -> Server<provider::C8Provider> {
-    Server::new(ADDRESS, env!("CARGO_PKG_VERSION"), provider::C8Provider)
-        .resource(region::RegionResource)
+    // the regions of one walk are compared with each other
+    let agreement = agreement::Agreement::default();
+    Server::new(ADDRESS, env!("CARGO_PKG_VERSION"), provider::C8Provider::new(agreement.clone()))
+        .resource(region::RegionResource::new(agreement))
         .resource(dns_chain::DnsChainResource)
         .resource(firewall::FirewallResource)
         .resource(es_backup_repo::EsBackupRepoResource)

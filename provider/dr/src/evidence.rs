@@ -1,17 +1,53 @@
 //! What was seen, as an operator reads it. Seconds and counts are welcome here: these lines go into warnings, never into
 //! planned values.
 
+use std::fmt;
+
 use crate::observation::{Observation, Part};
 use crate::topology::{RegionId, Topology, list, peer};
 
-const LABEL: usize = 26;
+/// Width of the column of labels, unless one is longer.
+const LABEL: usize = 24;
 
-fn line(label: &str, text: &str) -> String {
-    format!("  {label:<LABEL$}{text}")
+/// One thing that was looked at, and what was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// What was looked at: `Topology, seen from 0`.
+    pub label: String,
+    /// What was seen.
+    pub text: String,
 }
 
-/// Lines about the lost region, or about both if none is lost.
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.label, self.text)
+    }
+}
+
+fn line(label: &str, text: &str) -> Line {
+    Line { label: label.to_owned(), text: text.to_owned() }
+}
+
+/// In two columns, for a message.
+fn columns(lines: Vec<Line>) -> Vec<String> {
+    let width = lines.iter().map(|line| line.label.chars().count()).max().unwrap_or(0).max(LABEL);
+    lines.into_iter().map(|Line { label, text }| format!("  {label:<width$}  {text}")).collect()
+}
+
+/// Lines about the lost region, or about both if none is lost, in two columns.
 pub fn evidence(o: &Observation, lost: Option<RegionId>) -> Vec<String> {
+    columns(lines(o, lost))
+}
+
+/// [`evidence`], and what the installation will bear after the fail-over.
+pub fn evidence_of_loss(o: &Observation, lost: RegionId) -> Vec<String> {
+    let mut all = lines(o, Some(lost));
+    all.extend(o.sizes.map(after_fail_over));
+    columns(all)
+}
+
+/// What was seen of the lost region, or of both if none is lost, line by line.
+pub fn lines(o: &Observation, lost: Option<RegionId>) -> Vec<Line> {
     let mut lines = Vec::new();
     let regions: Vec<RegionId> = lost.map_or_else(|| vec![0, 1], |lost| vec![lost]);
     for id in &regions {
@@ -41,6 +77,7 @@ pub fn evidence(o: &Observation, lost: Option<RegionId>) -> Vec<String> {
             lines.push(line(&format!("Gates{of}"), &format!("brokers {} wait", list(&waiting))));
         }
     }
+    lines.extend(o.disagreements.iter().map(|difference| line("Regions do not agree", difference)));
     let Some(sizes) = o.sizes else { return lines };
     let views: Vec<RegionId> = lost.map_or_else(|| vec![0, 1], |lost| vec![peer(lost)]);
     for from in views {
@@ -69,8 +106,7 @@ pub fn evidence(o: &Observation, lost: Option<RegionId>) -> Vec<String> {
     lines
 }
 
-/// What the installation will bear after a fail-over.
-pub fn after_fail_over(sizes: Topology) -> String {
+fn after_fail_over(sizes: Topology) -> Line {
     line(
         "After this apply",
         &format!(
@@ -79,4 +115,20 @@ pub fn after_fail_over(sizes: Topology) -> String {
             sizes.replication_factor / 2
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_never_runs_into_its_text() {
+        let lines =
+            || vec![line("Kubernetes API", "answers"), line("GKE cluster with-a-rather-long-name", "status RUNNING")];
+        assert_eq!(
+            columns(lines()),
+            ["  Kubernetes API                       answers", "  GKE cluster with-a-rather-long-name  status RUNNING",]
+        );
+        assert_eq!(lines()[1].to_string(), "GKE cluster with-a-rather-long-name: status RUNNING");
+    }
 }

@@ -31,7 +31,7 @@ pub mod topology;
 pub use evidence::evidence;
 pub use invariant::{Violation, assert_before};
 pub use observation::{
-    BrokerPod, Configuration, ExporterState, Exporting, Fence, Mode, Observation, Part, Pending, Phase, Region,
+    BrokerPod, Claim, Configuration, ExporterState, Exporting, Fence, Mode, Observation, Part, Pending, Phase, Region,
     Replica, Seen, Snapshot, Store, Sum, View,
 };
 pub use record::{FenceNote, Record, RecordState};

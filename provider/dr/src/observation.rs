@@ -56,6 +56,10 @@ pub struct Observation {
     pub regions: [Region; 2],
     /// Firewall rules that fence.
     pub fence: Part<Fence>,
+    /// The newest claim; `None` if there is none, or nobody could look.
+    pub claim: Option<Claim>,
+    /// Where what runs in the regions does not fit together; a sentence each.
+    pub disagreements: Vec<String>,
     /// Since when (Unix seconds) all brokers of a region are missing in the peer's view.
     pub missing_since: [Option<i64>; 2],
 }
@@ -281,7 +285,21 @@ pub struct Fence {
     pub store: bool,
 }
 
+/// The decision that a region is given up, as the medium of claims holds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Its number.
+    pub epoch: u64,
+    /// The region that is given up.
+    pub lost: RegionId,
+}
+
 impl Observation {
+    /// A claim that no record knows: whoever took it was interrupted before anything was changed, or is about to go on.
+    pub fn open_claim(&self) -> Option<Claim> {
+        self.claim.filter(|claim| claim.epoch > self.record().map_or(0, |record| record.epoch))
+    }
+
     /// Region `id`.
     pub fn region(&self, id: RegionId) -> &Region {
         &self.regions[id.min(1) as usize]

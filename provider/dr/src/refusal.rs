@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::evidence;
-use crate::observation::Observation;
+use crate::observation::{Claim, Observation};
 use crate::sequence::{Goal, next_steps};
 use crate::state::{State, classify};
 use crate::step::{removed, why_not_rebuilt};
@@ -61,6 +61,16 @@ pub fn refuse(o: &Observation, goal: Goal, declared: bool, repository: bool) -> 
             "Follow the manual procedure of that version.",
         ));
     }
+    if goal == Goal::Both
+        && let Some(difference) = o.disagreements.first()
+    {
+        return Some(refusal(
+            "The regions do not agree",
+            o,
+            format!("{difference}. Both regions form one Zeebe cluster, so both must run the same."),
+            "Correct the configuration of the region that is wrong, and rebuild it with `-replace`.",
+        ));
+    }
     match goal {
         Goal::Without(lost) => refuse_fail_over(o, &state, lost, declared),
         Goal::Both => refuse_fail_back(o, &state, repository),
@@ -69,6 +79,10 @@ pub fn refuse(o: &Observation, goal: Goal, declared: bool, repository: bool) -> 
 
 fn refuse_fail_over(o: &Observation, state: &State, lost: u32, declared: bool) -> Option<Refusal> {
     let survivor = peer(lost);
+    let gone = state.lost() == Some(lost) || *state == State::Isolated;
+    if let Some(claim) = o.open_claim().filter(|claim| gone && claim.lost != lost) {
+        return Some(other_claim(o, claim, lost));
+    }
     match state {
         State::Healthy | State::Degraded(_) | State::Forming | State::Absent | State::Returning(_) => Some(refusal(
             "No region is lost",
@@ -118,6 +132,26 @@ fn refuse_fail_over(o: &Observation, state: &State, lost: u32, declared: bool) -
             })
         }
     }
+}
+
+/// Somebody decided to live without the other region, and nobody wrote down that it was done. That apply may still run where
+/// this one sees nothing, so that only a person can say that it does not.
+fn other_claim(o: &Observation, claim: Claim, lost: u32) -> Refusal {
+    let Claim { epoch, lost: given_up } = claim;
+    let group = o.record().map(|record| record.group.clone()).unwrap_or_default();
+    refusal(
+        "Another transition was claimed",
+        o,
+        format!(
+            "Region {given_up} was claimed as lost in epoch {epoch}, and no record says that anything came of it. Two regions can't \
+             be given up, so region {lost} is not."
+        ),
+        &format!(
+            "Where both regions are active again, apply with `failover_active = false` once: that closes the claim. Else make sure \
+             that no apply without region {given_up} runs any more, delete the firewall rule `c8-claim-{group}-{epoch}`, and plan \
+             again."
+        ),
+    )
 }
 
 fn refuse_fail_back(o: &Observation, state: &State, repository: bool) -> Option<Refusal> {

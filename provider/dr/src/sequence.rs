@@ -76,7 +76,9 @@ fn without(o: &Observation, state: &State, lost: RegionId) -> Vec<Step> {
         // the brokers are members again and live: the only way is forward
         return Vec::new();
     }
-    let epoch = o.record().map_or(0, |r| r.epoch) + 1;
+    // the same decision is carried on, whatever became of the record
+    let open = o.open_claim().filter(|claim| claim.lost == lost).map_or(0, |claim| claim.epoch);
+    let epoch = open.max(o.record().map_or(0, |r| r.epoch) + 1);
     let admitted: Vec<_> = sizes.brokers(lost).into_iter().collect();
     let table = [
         Step::Claim { lost, epoch },

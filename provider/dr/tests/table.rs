@@ -282,3 +282,39 @@ fn an_observation_survives_private_state() {
         assert_eq!(serde_json::from_str::<c8_dr::Observation>(&text).unwrap(), o);
     }
 }
+
+/// An apply was killed right after it claimed, and the region came back: the claim is closed, so that the other region can be
+/// given up later.
+#[test]
+fn a_claim_that_came_to_nothing_is_closed_and_blocks_nobody() {
+    let mut w = world("healthy");
+    let claim = c8_dr::Claim { epoch: 1, lost: 1 };
+    let observe = |w: &World| Observation { claim: Some(claim), ..w.observe() };
+    let o = observe(&w);
+    assert_eq!(classify(&o), State::Healthy);
+    assert_eq!(next_steps(&o, Goal::Both), [Step::RecordHealthy]);
+    w.lose(0);
+    let o = observe(&w);
+    let refusal = refuse(&o, Goal::Without(0), true, true).unwrap();
+    assert_eq!(refusal.summary, "Another transition was claimed");
+    assert!(refusal.detail.contains("c8-claim-") && refusal.detail.contains("epoch 1"), "{}", refusal.detail);
+
+    let mut w = world("healthy");
+    for record in w.records.iter_mut().flatten() {
+        record.epoch = 1;
+    }
+    assert!(next_steps(&observe(&w), Goal::Both).is_empty());
+    w.lose(0);
+    let o = observe(&w);
+    assert_eq!(refuse(&o, Goal::Without(0), false, true), None);
+    assert_eq!(next_steps(&o, Goal::Without(0))[0], Step::Claim { lost: 0, epoch: 2 });
+}
+
+/// The same decision is carried on in its own epoch.
+#[test]
+fn a_claim_of_the_same_region_is_carried_on() {
+    let mut o = world("region_lost").observe();
+    o.claim = Some(c8_dr::Claim { epoch: 1, lost: 1 });
+    assert_eq!(refuse(&o, Goal::Without(1), false, true), None);
+    assert_eq!(next_steps(&o, Goal::Without(1))[0], Step::Claim { lost: 1, epoch: 1 });
+}

@@ -51,7 +51,7 @@ async fn it_follows_the_story() -> Result<()> {
     let now = ask(&it).await?;
     ensure!(now["state"] == "REGION_LOST" && now["lost_region"] == 1 && now["epoch"] == 0, "{now:#}");
     ensure!(seen(&now) == [json!(true), json!(false), json!(true), json!(false)], "{now:#}");
-    ensure!(evidence(&now).contains("brokers 1, 3 missing"), "{now:#}");
+    ensure!(evidence(&now).contains("Topology, seen from 0: brokers 1, 3 missing"), "{now:#}");
     ensure!(!evidence(&now).contains("os error") && !evidence(&now).contains("client error"), "{now:#}");
 
     it.failover_active(true)?;

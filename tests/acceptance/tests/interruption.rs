@@ -6,6 +6,7 @@ use std::time::Duration;
 use acceptance::{CLUSTERS, Installation};
 use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
+use serde_json::json;
 
 /// Starts an apply, kills terraform and its providers with SIGKILL once the sandbox saw `call`.
 async fn kill_at(it: &Installation, arguments: &[&str], call: &str) -> Result<()> {
@@ -88,6 +89,85 @@ async fn killed_while_failing_back(#[case] call: &str) -> Result<()> {
     Ok(())
 }
 
+/// An apply was killed after it claimed and before it wrote anything down, and the region came back: the claim is closed by the
+/// next apply, and the other region can be given up later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_came_to_nothing_blocks_nobody() -> Result<()> {
+    let it = Installation::running().await?;
+    it.lose(1).await?;
+    it.failover_active(true)?;
+    let record = "PATCH camunda-zero/api/v1/namespaces/camunda-ew4/configmaps/c8-dr";
+    it.world.post("/faults", json!({"match": record, "times": 1_000_000, "action": "delay", "ms": 120_000})).await?;
+    kill_at(&it, &[], record).await?;
+    it.world.delete("/faults").await?;
+    it.world.bring_back(CLUSTERS[1], "old").await?;
+    comes_back(&it).await?;
+
+    it.failover_active(false)?;
+    it.project.plan(&["-out=close.tfplan"]).await?.exits(2)?.says("record that the installation is healthy")?;
+    it.project.apply(&["close.tfplan"]).await?.ok()?;
+    it.plan_is_empty().await?;
+    it.lose(0).await?;
+    it.failover_active(true)?;
+    it.project.apply(&[]).await?.ok()?.never_says("Another transition was claimed")?;
+    it.works(10).await?;
+    ensure!(it.project.state("c8_failover.this").await?["epoch"] == 2);
+    Ok(())
+}
+
+/// Ctrl-C once: Terraform and the provider come to an end, the state is true, and the next apply goes on.
+#[rstest]
+#[case::cluster(false, "POST /v1/projects/sandbox/locations/europe-west1-b/clusters")]
+#[case::release(false, "PATCH camunda-zero/apis/apps/v1/namespaces")]
+#[case::fail_over(true, "/actuator/cluster/brokers?force=true")]
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_by_the_user(#[case] failing_over: bool, #[case] call: &str) -> Result<()> {
+    let it = if failing_over { Installation::running().await? } else { Installation::planned().await? };
+    if failing_over {
+        it.lose(1).await?;
+        it.failover_active(true)?;
+    }
+    let before = seen(&it, call).await?;
+    let child = it.project.start(&["apply", "-auto-approve"])?;
+    let group = child.id().context("terraform has ended already")?;
+    for _ in 0..6000 {
+        if seen(&it, call).await? > before {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // as a terminal does: to the whole group
+    signal("-INT", group).await?;
+    let output = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await??;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    ensure!(text.contains("Interrupt received"), "{text}");
+    ensure!(!signal("-0", group).await?, "a process of the group is left");
+    it.project.run(&["show", "-json"]).await?.ok()?;
+    it.project.apply(&[]).await?.ok()?;
+    it.works(10).await?;
+    it.plan_is_empty().await?;
+    it.world.audit().await?;
+    Ok(())
+}
+
+/// Sends a signal to a process group; whether there was one.
+async fn signal(signal: &str, group: u32) -> Result<bool> {
+    let mut command = tokio::process::Command::new("kill");
+    command.args([signal, "--", &format!("-{group}")]).stderr(std::process::Stdio::null());
+    Ok(command.status().await?.success())
+}
+
+/// Waits until instances can be started again.
+async fn comes_back(it: &Installation) -> Result<()> {
+    for _ in 0..200 {
+        if it.world.workload(1).await?["acknowledged"] == 1 {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("no instance could be started")
+}
+
 /// A fail-over that was planned while the region was lost is not applied to one that came back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_saved_plan_is_refused_when_the_world_has_changed() -> Result<()> {
@@ -96,12 +176,7 @@ async fn a_saved_plan_is_refused_when_the_world_has_changed() -> Result<()> {
     it.failover_active(true)?;
     it.project.plan(&["-out=old.tfplan"]).await?.exits(2)?;
     it.world.bring_back(CLUSTERS[1], "old").await?;
-    for _ in 0..200 {
-        if it.world.workload(1).await?["acknowledged"] == 1 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    comes_back(&it).await?;
     let forced = seen(&it, "force=true").await?;
     it.project.apply(&["old.tfplan"]).await?.fails()?.says("The world has changed since the plan")?;
     ensure!(seen(&it, "force=true").await? == forced, "brokers were removed after all");

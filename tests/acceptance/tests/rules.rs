@@ -46,6 +46,36 @@ async fn a_region_that_is_not_complete_is_completed_in_place() -> Result<()> {
     it.plan_is_empty().await
 }
 
+/// The switch is destroyed under the Lease: an apply that runs elsewhere must not be overtaken.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_is_released_under_the_lease() -> Result<()> {
+    let it = Installation::running().await?;
+    it.world.delete("/calls").await?;
+    it.project.destroy(&["-target=c8_failover.this"]).await?.ok()?;
+    let calls = it.world.get("/calls").await?;
+    let written =
+        |what: &str| {
+            calls.as_array().into_iter().flatten().position(|call| {
+                call["method"] != "GET" && call["path"].as_str().is_some_and(|path| path.contains(what))
+            })
+        };
+    let (lease, record) = (written("/leases"), written("/configmaps/c8-dr"));
+    ensure!(lease.is_some() && lease < record, "the Lease at {lease:?}, the record at {record:?}: {calls:#}");
+    Ok(())
+}
+
+/// What can't be looked at is said, and what was known to be wrong is not forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_can_not_be_looked_at_is_named() -> Result<()> {
+    let it = Installation::running().await?;
+    for call in ["* google.storage", "GET /serviceAccounts", "GET /_snapshot"] {
+        it.world.post("/faults", json!({"match": call, "action": "error", "status": 500, "times": 100_000})).await?;
+        it.project.plan(&[]).await?.exits(0)?.says("The backup repository can't be looked at").map(drop)?;
+        it.world.delete("/faults").await?;
+    }
+    it.plan_is_empty().await
+}
+
 /// A transition that failed before it changed anything leaves no state, so the next plan is a plain create.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transition_that_did_nothing_leaves_no_state() -> Result<()> {

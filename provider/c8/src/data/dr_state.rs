@@ -1,6 +1,6 @@
 //! `c8_dr_state`: what the installation is seen to be right now, from the topology alone, with the evidence.
 
-use c8_dr::{Observation, Topology, classify, evidence};
+use c8_dr::{Observation, Topology, classify};
 use c8_schemas::dr_state::{BrokerState, DrState};
 use terraform_plugin::{Attr, Context, DataSource, Diagnostics, Fault};
 
@@ -29,7 +29,7 @@ impl DataSource for DrStateSource {
         let project = ctx.client.project();
         let installation = regions::resolve(&config.topology, &config.group, &config.release, project)?;
         let reach = ctx.client.reach_both(&installation).await;
-        let depth = Depth { stores: false, repository: None };
+        let depth = Depth::refresh(false, None);
         let o = observe(&ctx.client, &installation, &reach, None, depth).await.observation;
         fill(&mut config, &installation, &o);
         Ok(config)
@@ -46,9 +46,7 @@ fn fill(model: &mut DrState, installation: &Installation, o: &Observation) {
     let epoch = o.record().and_then(|record| i64::try_from(record.epoch).ok()).unwrap_or_default();
     model.epoch = Attr::Known(epoch);
     let mut lines = vec![state.to_string()];
-    lines.extend(
-        evidence(o, state.lost()).into_iter().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")),
-    );
+    lines.extend(c8_dr::evidence::lines(o, state.lost()).iter().map(ToString::to_string));
     model.evidence = Attr::Known(lines.into_iter().map(Attr::Known).collect());
     let view = state.lost().map_or_else(|| o.best_view().map(|(_, view)| view), |lost| o.view_from(c8_dr::peer(lost)));
     let ids = o.sizes.map(|sizes| sizes.all()).unwrap_or_default();

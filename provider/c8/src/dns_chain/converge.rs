@@ -13,10 +13,11 @@ use c8_schemas::{DnsChain, topology::Place};
 use terraform_plugin::{Apply, Attr, Context, Fault};
 
 use super::{
-    DnsChainResource, Observation,
+    DnsChainResource,
     cluster_dns::{ClusterDns, DnsError},
 };
 use crate::{
+    drift::Drift,
     installation::{Installation, RegionAt},
     provider::{Alive, C8, Reach, living, resolve, wait},
 };
@@ -27,14 +28,14 @@ const PROOF: Duration = Duration::from_secs(3 * 60);
 const POD: Duration = Duration::from_secs(60);
 
 /// Looks, without changing anything.
-pub async fn look(ctx: &Context<C8>, installation: &Installation, mut prior: DnsChain) -> (DnsChain, Observation) {
+pub async fn look(ctx: &Context<C8>, installation: &Installation, mut prior: DnsChain) -> (DnsChain, Drift) {
     let reaches = ctx.client.reach_both(installation).await;
     let [Ok(zero), Ok(one)] = both_living(installation, &reaches) else {
         // c8_region warns; nothing can be repaired now, so nothing is called wrong
-        return (prior, Observation::default());
+        return (prior, Drift::default());
     };
     let both = futures::join!(seen(ctx, installation, 0, zero), seen(ctx, installation, 1, one));
-    let (Ok(zero), Ok(one)) = both else { return (prior, Observation::default()) };
+    let (Ok(zero), Ok(one)) = both else { return (prior, Drift::default()) };
     let mut drift = Vec::new();
     for (region, own, peer) in [(&installation.regions[0], &zero, &one), (&installation.regions[1], &one, &zero)] {
         match &peer.address {
@@ -51,7 +52,7 @@ pub async fn look(ctx: &Context<C8>, installation: &Installation, mut prior: Dns
     } else if prior.verified != Attr::Known(true) {
         drift.push("names were not seen to resolve both ways".to_owned());
     }
-    (prior, Observation { drift })
+    (prior, Drift { drift })
 }
 
 struct Seen {
@@ -67,7 +68,7 @@ async fn seen(ctx: &Context<C8>, installation: &Installation, id: u8, alive: &Al
 }
 
 /// Creates and changes until the chain is so.
-pub async fn converge(ctx: &Context<C8>, apply: Apply<DnsChainResource>) -> Result<(DnsChain, Observation), Fault> {
+pub async fn converge(ctx: &Context<C8>, apply: Apply<DnsChainResource>) -> Result<(DnsChain, Drift), Fault> {
     let installation = resolve(&ctx.client, &apply.planned.regions)?;
     let mut model = apply.planned.clone();
     model.id = Attr::Known(installation.group.clone());
@@ -133,7 +134,7 @@ pub async fn converge(ctx: &Context<C8>, apply: Apply<DnsChainResource>) -> Resu
 
     let [Ok(zero), Ok(one)] = &living else {
         // nothing more can be done now: the next read that sees both finds it unverified
-        return Ok((model, Observation::default()));
+        return Ok((model, Drift::default()));
     };
     let (zero, one) = futures::join!(
         prove(ctx, &installation, 0, zero, restarted[0]),
@@ -143,7 +144,7 @@ pub async fn converge(ctx: &Context<C8>, apply: Apply<DnsChainResource>) -> Resu
     let unresolved: Vec<String> = [zero, one].into_iter().filter_map(Result::err).collect();
     if unresolved.is_empty() {
         model.verified = Attr::Known(true);
-        return Ok((model, Observation::default()));
+        return Ok((model, Drift::default()));
     }
     ctx.warn(
         "Names do not resolve yet",
@@ -288,8 +289,8 @@ fn addresses(found: [Option<String>; 2]) -> Attr<Vec<Attr<String>>> {
     Attr::Known(found.into_iter().map(|address| Attr::Known(address.unwrap_or_default())).collect())
 }
 
-fn unproven() -> Observation {
-    Observation { drift: vec!["names were not seen to resolve both ways".to_owned()] }
+fn unproven() -> Drift {
+    Drift { drift: vec!["names were not seen to resolve both ways".to_owned()] }
 }
 
 /// A half failed: an error if its cluster answers, a warning if it was lost in between.

@@ -13,10 +13,10 @@ pub mod stub_domains;
 use std::time::Duration;
 
 use c8_schemas::DnsChain;
-use serde::{Deserialize, Serialize};
 use terraform_plugin::{Apply, Change, Context, Delete, Diagnostics, Fault, Resource};
 
 use crate::{
+    drift::Drift,
     installation::{Installation, check_regions},
     provider::{C8, resolve, within_a_look},
 };
@@ -25,18 +25,10 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DnsChainResource;
 
-/// What the last read saw.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Observation {
-    /// What is not as it should be and can be repaired now; one sentence each.
-    #[serde(default)]
-    pub drift: Vec<String>,
-}
-
 impl Resource for DnsChainResource {
     type Model = DnsChain;
     type Client = C8;
-    type Observation = Observation;
+    type Observation = Drift;
     type Intent = ();
 
     const NAME: &'static str = "c8_dns_chain";
@@ -56,20 +48,20 @@ impl Resource for DnsChainResource {
         &self,
         ctx: &Context<C8>,
         prior: DnsChain,
-        _: Option<Observation>,
-    ) -> Result<Option<(DnsChain, Observation)>, Fault> {
+        _: Option<Drift>,
+    ) -> Result<Option<(DnsChain, Drift)>, Fault> {
         let Ok(installation) = Installation::resolve(&prior.regions, ctx.client.project()) else {
-            return Ok(Some((prior, Observation::default())));
+            return Ok(Some((prior, Drift::default())));
         };
         let looked = within_a_look(converge::look(ctx, &installation, prior.clone())).await;
-        Ok(Some(looked.unwrap_or_else(|| (prior, Observation::default()))))
+        Ok(Some(looked.unwrap_or_else(|| (prior, Drift::default()))))
     }
 
-    async fn create(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(DnsChain, Observation), Fault> {
+    async fn create(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(DnsChain, Drift), Fault> {
         converge::converge(ctx, apply).await
     }
 
-    async fn update(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(DnsChain, Observation), Fault> {
+    async fn update(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(DnsChain, Drift), Fault> {
         converge::converge(ctx, apply).await
     }
 

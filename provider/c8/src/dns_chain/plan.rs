@@ -3,7 +3,10 @@
 use terraform_plugin::{Attr, Change, Path};
 
 use super::DnsChainResource;
-use crate::installation::{Installation, RegionsChange, regions_change};
+use crate::{
+    drift::Drift,
+    installation::{Installation, RegionsChange, regions_change},
+};
 
 /// Fills the computed attributes: unknown where the apply would find out, prior where nothing changes.
 pub fn plan(change: &mut Change<DnsChainResource>) {
@@ -31,9 +34,7 @@ pub fn plan(change: &mut Change<DnsChainResource>) {
             change.replace(Path::root().attr("regions"));
         }
     }
-    let drift = change.observation.as_ref().map(|seen| seen.drift.join(".\n")).unwrap_or_default();
-    if !drift.is_empty() {
-        change.diags.warning(Path::root(), "DNS chain will be repaired", format!("{drift}."));
+    if Drift::tell(change.observation.as_ref(), "DNS chain", &mut change.diags) {
         unsettle(change);
     }
 }
@@ -50,7 +51,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::{dns_chain::Observation, installation::testing::regions};
+    use crate::installation::testing::regions;
 
     fn settled() -> DnsChain {
         DnsChain {
@@ -63,7 +64,7 @@ mod tests {
     }
 
     fn planned(prior: Option<DnsChain>, planned: DnsChain, drift: &[&str]) -> Change<DnsChainResource> {
-        let observation = Observation { drift: drift.iter().map(|text| (*text).to_owned()).collect() };
+        let observation = Drift { drift: drift.iter().map(|text| (*text).to_owned()).collect() };
         let mut change = Change::new(planned.clone(), prior, planned, Some(observation));
         plan(&mut change);
         change

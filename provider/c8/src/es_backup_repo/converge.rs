@@ -6,20 +6,24 @@ use c8_schemas::{EsBackupRepo, topology::Place};
 use terraform_plugin::{Apply, Attr, Context, Fault, Path};
 
 use super::{
-    EsBackupRepoResource, Observation,
+    EsBackupRepoResource,
     cloud::{Cloud, CloudError},
     key::{self, Key},
     names,
     store::{Registration, Store, StoreError},
 };
 use crate::{
+    drift::Drift,
     installation::{Installation, RegionAt, capital},
     provider::{Alive, C8, Reach, living, resolve, wait, within_a_look},
 };
 
 /// Looks, without changing anything. `None` if the bucket is gone.
-pub async fn look(ctx: &Context<C8>, prior: EsBackupRepo) -> Option<(EsBackupRepo, Observation)> {
-    let unseen = |prior| Some((prior, Observation::default()));
+///
+/// What can't be looked at is named in a warning, and what was known of it stays; a cluster that does not answer is
+/// `c8_region`'s to tell.
+pub async fn look(ctx: &Context<C8>, prior: EsBackupRepo, before: Drift) -> Option<(EsBackupRepo, Drift)> {
+    let unseen = |prior| Some((prior, before.clone()));
     let Ok(installation) = Installation::resolve(&prior.regions, ctx.client.project()) else { return unseen(prior) };
     let Ok(cloud) = cloud(&ctx.client, &installation, &prior) else { return unseen(prior) };
     let looks = async {
@@ -30,23 +34,33 @@ pub async fn look(ctx: &Context<C8>, prior: EsBackupRepo) -> Option<(EsBackupRep
             ctx.client.reach_both(&installation),
         )
     };
-    let Some((bucket, granted, keys, reaches)) = within_a_look(looks).await else { return unseen(prior) };
+    let Some((bucket, granted, keys, reaches)) = within_a_look(looks).await else {
+        unclear(ctx, &["Google Cloud does not answer in time".to_owned()]);
+        return unseen(prior);
+    };
     if let Err(error @ GcpError::Forbidden { .. }) = &bucket {
         ctx.client.warn_of_rights(ctx, &installation, "The backup repository", &error.to_string()).await;
+        return unseen(prior);
     }
     match bucket {
         Ok(None) => return None,
         Ok(Some(_)) => {}
-        // Google does not answer, or not to us: nothing can be said
-        Err(_) => return unseen(prior),
+        Err(error) => {
+            unclear(ctx, &[error.to_string()]);
+            return unseen(prior);
+        }
     }
-    let mut drift = Vec::new();
-    if matches!(granted, Ok(false)) {
-        drift.push(format!("{} may not write into the bucket", cloud.email()));
+    let (mut drift, mut unread) = (Vec::new(), Vec::new());
+    match granted {
+        Ok(true) => {}
+        Ok(false) => drift.push(format!("{} may not write into the bucket", cloud.email())),
+        Err(error) => unread.push(error.to_string()),
     }
     let state_key = &prior.key_id.known().cloned().unwrap_or_default();
-    if keys.as_ref().is_ok_and(|keys| !keys.contains(state_key)) {
-        drift.push("the key of the service account is gone".to_owned());
+    match keys {
+        Ok(keys) if !keys.contains(state_key) => drift.push("the key of the service account is gone".to_owned()),
+        Ok(_) => {}
+        Err(error) => unread.push(error.to_string()),
     }
     let uids = uids(&installation, &reaches);
     let halves = installation.regions.iter().zip(&reaches).filter_map(|(region, reach)| {
@@ -55,25 +69,52 @@ pub async fn look(ctx: &Context<C8>, prior: EsBackupRepo) -> Option<(EsBackupRep
         let store = Store::new(&alive.kubernetes, region, wait(ctx));
         Some(async move {
             let (key, differences) = futures::join!(store.key(), store.differences(&registrations));
-            let mut found = differences.unwrap_or_default();
-            if let Ok(key) = key
-                && key.is_none_or(|key| key.id != *state_key)
-            {
-                found.push(format!("{}: the Secret `{}` does not hold the key", region.title(), names::SECRET));
+            let (mut found, mut unread) = (Vec::new(), Vec::new());
+            match differences {
+                Ok(differences) => found.extend(differences),
+                Err(error) => unread.push(format!("{}: {error}", region.title())),
             }
-            found
+            match key {
+                Ok(Some(key)) if key.id == *state_key => {}
+                Ok(_) => {
+                    found.push(format!("{}: the Secret `{}` does not hold the key", region.title(), names::SECRET))
+                }
+                Err(error) => unread.push(format!("{}: {error}", region.title())),
+            }
+            (found, unread)
         })
     });
-    let found = within_a_look(futures::future::join_all(halves)).await.unwrap_or_default();
-    drift.extend(found.into_iter().flatten());
-    Some((prior, Observation { drift }))
+    match within_a_look(futures::future::join_all(halves)).await {
+        Some(found) => {
+            for (found, failed) in found {
+                drift.extend(found);
+                unread.extend(failed);
+            }
+        }
+        None => unread.push("the search stores do not answer in time".to_owned()),
+    }
+    if !unread.is_empty() {
+        unclear(ctx, &unread);
+        // what was out of order before, and is not seen to be mended
+        let more: Vec<String> = before.drift.iter().filter(|known| !drift.contains(known)).cloned().collect();
+        drift.extend(more);
+    }
+    Some((prior, Drift { drift }))
+}
+
+fn unclear(ctx: &Context<C8>, unread: &[String]) {
+    let lines: Vec<String> = unread.iter().map(|why| format!("{}.", capital(why))).collect();
+    ctx.warn(
+        "The backup repository can't be looked at",
+        format!(
+            "{}\nWhat is known of it stays as it is; a change of it may go unseen until it can be looked at.",
+            lines.join("\n")
+        ),
+    );
 }
 
 /// Creates and changes until all is so.
-pub async fn converge(
-    ctx: &Context<C8>,
-    apply: Apply<EsBackupRepoResource>,
-) -> Result<(EsBackupRepo, Observation), Fault> {
+pub async fn converge(ctx: &Context<C8>, apply: Apply<EsBackupRepoResource>) -> Result<(EsBackupRepo, Drift), Fault> {
     let installation = resolve(&ctx.client, &apply.planned.regions)?;
     let mut model = apply.planned.clone();
     if model.service_account_id.known().is_none() {
@@ -141,7 +182,7 @@ pub async fn converge(
             ctx.warn("Old keys are left", format!("{error}. The next change of the repository tries again."));
         }
     }
-    Ok((model, Observation::default()))
+    Ok((model, Drift::default()))
 }
 
 /// Sees to it that all living regions have one key that works; a new one only if none has.
@@ -344,8 +385,8 @@ fn registrations(
     own.into_iter().chain(other).collect()
 }
 
-fn unfinished() -> Observation {
-    Observation { drift: vec!["the repository was not completed".to_owned()] }
+fn unfinished() -> Drift {
+    Drift { drift: vec!["the repository was not completed".to_owned()] }
 }
 
 /// A half failed: an error if its cluster answers, a warning if it was lost in between.

@@ -19,27 +19,18 @@ mod store;
 use std::time::Duration;
 
 use c8_schemas::EsBackupRepo;
-use serde::{Deserialize, Serialize};
 use terraform_plugin::{Apply, Change, Context, Delete, Diagnostics, Fault, Resource};
 
-use crate::provider::C8;
+use crate::{drift::Drift, provider::C8};
 
 /// The resource.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EsBackupRepoResource;
 
-/// What the last read saw.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Observation {
-    /// What is not as it should be and can be repaired now; one sentence each.
-    #[serde(default)]
-    pub drift: Vec<String>,
-}
-
 impl Resource for EsBackupRepoResource {
     type Model = EsBackupRepo;
     type Client = C8;
-    type Observation = Observation;
+    type Observation = Drift;
     type Intent = ();
 
     const NAME: &'static str = "c8_es_backup_repo";
@@ -59,16 +50,16 @@ impl Resource for EsBackupRepoResource {
         &self,
         ctx: &Context<C8>,
         prior: EsBackupRepo,
-        _: Option<Observation>,
-    ) -> Result<Option<(EsBackupRepo, Observation)>, Fault> {
-        Ok(converge::look(ctx, prior).await)
+        seen: Option<Drift>,
+    ) -> Result<Option<(EsBackupRepo, Drift)>, Fault> {
+        Ok(converge::look(ctx, prior, seen.unwrap_or_default()).await)
     }
 
-    async fn create(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(EsBackupRepo, Observation), Fault> {
+    async fn create(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(EsBackupRepo, Drift), Fault> {
         converge::converge(ctx, apply).await
     }
 
-    async fn update(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(EsBackupRepo, Observation), Fault> {
+    async fn update(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(EsBackupRepo, Drift), Fault> {
         converge::converge(ctx, apply).await
     }
 

@@ -4,7 +4,10 @@ use c8_schemas::{BackupRepoRef, EsBackupRepo, RegionRef};
 use terraform_plugin::{Attr, Change, Diagnostics, Path};
 
 use super::{EsBackupRepoResource, names};
-use crate::installation::{Installation, RegionsChange, check_regions, regions_change};
+use crate::{
+    drift::Drift,
+    installation::{Installation, RegionsChange, check_regions, regions_change},
+};
 
 /// Checks the configuration; what is unknown is accepted.
 pub fn validate(config: &EsBackupRepo, diags: &mut Diagnostics) {
@@ -45,10 +48,8 @@ pub fn plan(change: &mut Change<EsBackupRepoResource>) {
     let group = installation.map(|installation| installation.group);
     if let Some(prior) = &change.prior {
         let regions = regions_change(&prior.regions, &change.planned.regions);
-        let drift = change.observation.as_ref().map(|seen| seen.drift.join(".\n")).unwrap_or_default();
-        if !drift.is_empty() {
-            change.diags.warning(Path::root(), "Backup repository will be repaired", format!("{drift}."));
-        } else if regions == RegionsChange::None {
+        let repair = Drift::tell(change.observation.as_ref(), "Backup repository", &mut change.diags);
+        if !repair && regions == RegionsChange::None {
             return;
         }
     }
@@ -114,7 +115,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        es_backup_repo::Observation,
+        drift::Drift,
         installation::{RegionRefs, testing::regions},
     };
 
@@ -149,7 +150,7 @@ mod tests {
         planned: EsBackupRepo,
         drift: &[&str],
     ) -> Change<EsBackupRepoResource> {
-        let observation = Observation { drift: drift.iter().map(|text| (*text).to_owned()).collect() };
+        let observation = Drift { drift: drift.iter().map(|text| (*text).to_owned()).collect() };
         let mut change = Change::new(config.clone(), prior, planned, Some(observation));
         plan(&mut change);
         change

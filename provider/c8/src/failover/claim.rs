@@ -3,12 +3,18 @@
 //! A disabled firewall rule that is created once: of two that create it, one is told that it exists. It is never changed, and
 //! is kept until the next one exists. It passes no traffic and stops none.
 
+use std::time::Duration;
+
 use c8_clients::{
     Wait,
     gcp::{Direction, Error, Firewall, Firewalls, Ports},
 };
+use c8_dr::Claim;
 use serde::{Deserialize, Serialize};
 use terraform_plugin::Fault;
+
+/// How long an operation on a rule takes.
+const OPERATION: Duration = Duration::from_secs(5);
 
 /// What a claim says, in the description of its rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,14 +59,14 @@ pub async fn take(
         denied: vec![Ports::new("tcp", ["1"])],
         description,
     };
-    match rules.insert(&rule, wait).await {
-        Ok(()) | Err(Error::AlreadyExists { .. }) => {}
-        Err(error) => return Err(failed(&name, &error.to_string())),
-    }
     // read back: only what is there counts
-    let found = rules.get(&name).await.map_err(|error| failed(&name, &error.to_string()))?;
-    let taken: Option<Decision> = found.as_ref().and_then(|rule| serde_json::from_str(&rule.description).ok());
-    match taken {
+    let found = match rules.insert(&rule, wait).await {
+        Ok(()) => rules.get(&name).await,
+        Err(Error::AlreadyExists { .. }) => settled(rules, &name, wait).await,
+        Err(error) => Err(error),
+    };
+    let found = found.map_err(|error| failed(&name, &error.to_string()))?;
+    match found.as_ref().and_then(said) {
         Some(taken) if taken.lost == lost => Ok(taken),
         Some(taken) => Err(Fault::new(
             "Another transition was claimed",
@@ -70,8 +76,38 @@ pub async fn take(
                 taken.lost
             ),
         )),
-        None => Err(failed(&name, "it is not there, or its description is not a claim")),
+        None => {
+            Err(failed(&name, "somebody else's operation on it did not end in time, or its description is not a claim"))
+        }
     }
+}
+
+/// A rule that somebody else creates. Its name is taken as soon as the operation begins, which may still fail: it counts once it
+/// was there, the same, in two looks that lie further apart than an operation takes.
+async fn settled(rules: &Firewalls, name: &str, wait: &Wait) -> Result<Option<Firewall>, Error> {
+    let wait = wait.within(OPERATION * 4);
+    let mut before: Option<Firewall> = None;
+    loop {
+        let found = rules.get(name).await?;
+        if found.is_some() && found == before {
+            return Ok(found);
+        }
+        before = found;
+        if wait.pause(OPERATION).await.is_err() {
+            return Ok(None);
+        }
+    }
+}
+
+fn said(rule: &Firewall) -> Option<Decision> {
+    serde_json::from_str(&rule.description).ok()
+}
+
+/// The newest claim of an installation, among its rules.
+pub fn newest(found: &[Firewall], group: &str) -> Option<Claim> {
+    let claims =
+        found.iter().filter_map(|rule| Some(Claim { epoch: number(&rule.name, group)?, lost: said(rule)?.lost }));
+    claims.max_by_key(|claim| claim.epoch)
 }
 
 /// Removes the claims of earlier epochs. What can't be removed stays; it harms nobody.
@@ -89,8 +125,13 @@ pub async fn remove_older(rules: &Firewalls, group: &str, epoch: u64, wait: &Wai
 /// # Errors
 /// The rules can't be listed.
 pub async fn all(rules: &Firewalls, group: &str) -> Result<Vec<String>, Error> {
-    let found = rules.list(&format!("c8-claim-{group}-")).await?;
+    let found = rules.list(&prefix(group)).await?;
     Ok(found.into_iter().map(|rule| rule.name).filter(|name| number(name, group).is_some()).collect())
+}
+
+/// What the names of all claims begin with.
+pub fn prefix(group: &str) -> String {
+    format!("c8-claim-{group}-")
 }
 
 fn number(name: &str, group: &str) -> Option<u64> {
@@ -111,6 +152,35 @@ fn failed(name: &str, why: &str) -> Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn rule(name: &str, description: &str) -> Firewall {
+        Firewall {
+            name: name.to_owned(),
+            network: "default".to_owned(),
+            direction: Direction::Ingress,
+            priority: 65_534,
+            disabled: true,
+            source_ranges: Vec::new(),
+            destination_ranges: Vec::new(),
+            source_tags: Vec::new(),
+            target_tags: Vec::new(),
+            allowed: Vec::new(),
+            denied: Vec::new(),
+            description: description.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_newest_claim_counts() {
+        let rules = [
+            rule("c8-claim-a-9", r#"{"lost":0,"nonce":"x"}"#),
+            rule("c8-claim-a-10", r#"{"lost":1,"nonce":"y"}"#),
+            rule("c8-claim-a-11", "something else"),
+            rule("c8-claim-a-b-12", r#"{"lost":0,"nonce":"z"}"#),
+        ];
+        assert_eq!(newest(&rules, "a"), Some(Claim { epoch: 10, lost: 1 }));
+        assert_eq!(newest(&rules, "c"), None);
+    }
 
     #[test]
     fn claims_of_another_group_are_not_ours() {

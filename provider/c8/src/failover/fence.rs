@@ -82,19 +82,15 @@ impl Line {
     }
 }
 
-/// Which fences are there.
-///
-/// # Errors
-/// The rules can't be listed.
-pub async fn look(rules: &Firewalls, group: &str) -> Result<Fence, Error> {
+/// Which fences are among the rules.
+pub fn among(found: &[Firewall], group: &str) -> Fence {
     let names = names(group);
-    let found = rules.list(&format!("c8-fence-{group}-")).await?;
     let there = |name: &str| found.iter().any(|rule| rule.name == name && !rule.disabled);
-    Ok(Fence {
+    Fence {
         brokers: there(&names.incoming) && there(&names.outgoing),
         any: there(&names.incoming) || there(&names.outgoing),
         store: there(&names.store),
-    })
+    }
 }
 
 /// Makes a rule so.

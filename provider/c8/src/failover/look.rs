@@ -28,13 +28,7 @@ pub struct Release {
 
 /// A region as Kubernetes shows it; the engine and the store are not asked here.
 pub async fn look(at: &RegionAt, reach: &Reach) -> (Region, Release) {
-    let mut region = Region {
-        id: u32::from(at.id),
-        namespace: at.namespace.clone(),
-        location: location(at),
-        cluster: cluster(at),
-        ..Region::default()
-    };
+    let mut region = named(at);
     let alive = match reach {
         Reach::Alive(alive) => alive,
         Reach::Absent => {
@@ -58,6 +52,38 @@ pub async fn look(at: &RegionAt, reach: &Reach) -> (Region, Release) {
     region.api = Part::Known(alive.uid.clone());
     let release = objects(at, alive, &mut region).await;
     (region, release)
+}
+
+fn named(at: &RegionAt) -> Region {
+    Region {
+        id: u32::from(at.id),
+        namespace: at.namespace.clone(),
+        location: location(at),
+        cluster: cluster(at),
+        ..Region::default()
+    }
+}
+
+/// A region whose API answers, but not in time.
+pub fn silent(at: &RegionAt, reach: &Reach, why: &str) -> Region {
+    let mut region = named(at);
+    let cluster = match reach {
+        Reach::Alive(alive) => alive.cluster.as_ref(),
+        Reach::Silent(silent) => silent.cluster.as_ref(),
+        Reach::Absent => None,
+    };
+    if let Some(cluster) = cluster {
+        region.gke = Part::Known(cluster.status.to_string());
+        region.ranges = cluster_ranges(cluster.pod_cidr.as_str(), cluster.node_cidr.as_deref());
+        region.tags.clone_from(&cluster.node_tags);
+    }
+    region.silence(why);
+    if let Reach::Alive(alive) = reach {
+        // it lives: silence about its brokers is no evidence of a loss
+        region.api = Part::Known(alive.uid.clone());
+        region.unread = Some(why.to_owned());
+    }
+    region
 }
 
 /// Marks all parts that need the region's API as unreachable.
@@ -165,7 +191,8 @@ fn read_pods(at: &RegionAt, pods: &[Value], region: &mut Region) {
     region.web_apps_running = Some(web_apps_running);
 }
 
-fn release(set: &Value) -> Release {
+/// What the brokers' StatefulSet says.
+pub fn release(set: &Value) -> Release {
     let containers = set.pointer("/spec/template/spec/containers").and_then(Value::as_array);
     let broker = containers.into_iter().flatten().find(|container| container["name"] == "zeebe");
     let Some(broker) = broker else { return Release::default() };

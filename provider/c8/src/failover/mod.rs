@@ -6,7 +6,7 @@
 //! - `observe`, `look`, `engine`, `store`: one bounded look at everything, both regions at the same time;
 //! - `run`: the loop {observe → classify → assert → one step → poll};
 //! - `steps`: what each step does;
-//! - `claim`, `fence`, `record`: decision, firewall rules, the DR record;
+//! - `claim`, `fence`, `lease`, `record`: decision, firewall rules, who may change something now, the DR record;
 //! - `outcome`, [`identity`]: what is left in the state.
 //!
 //! What must never happen: a step that was not planned; a mutation without the Lease; a broker removed before its region is
@@ -17,11 +17,12 @@ mod delete;
 pub(crate) mod engine;
 mod fence;
 pub mod identity;
-mod look;
+mod lease;
+pub(crate) mod look;
 pub(crate) mod observe;
 mod outcome;
 pub mod plan;
-mod record;
+pub(crate) mod record;
 mod run;
 mod steps;
 pub(crate) mod store;
@@ -86,7 +87,7 @@ impl Resource for Failover {
         let installation = resolve(&ctx.client, &prior.regions)?;
         let reach = ctx.client.reach_both(&installation).await;
         let repository = repository(&prior);
-        let depth = Depth { stores: true, repository: repository.as_deref() };
+        let depth = Depth::refresh(true, repository.as_deref());
         let seen = observe::observe(&ctx.client, &installation, &reach, observation.as_ref(), depth).await;
         let o = seen.observation;
         if prior.failover_active.is_null() {

@@ -1,26 +1,50 @@
 //! One look at the whole installation: both regions at the same time, every part bounded.
 
+use std::time::Duration;
+
 use c8_clients::gcp::Firewalls;
-use c8_dr::{Fence, Observation, Part, Region};
+use c8_dr::{Claim, Fence, Observation, Part, Region};
 use c8_schemas::topology::Place;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
-    engine, fence,
+    claim, engine, fence,
     look::{self, Release},
     store, time,
 };
 use crate::{
+    agreement::{self, Terms},
     installation::{Installation, RegionAt},
     provider::{C8, Reach},
 };
 
-/// How much is looked at.
+/// Time for the look of a refresh, both its halves together: with the probe before it, a plan of an installation that hangs
+/// takes less than half a minute.
+const REFRESH: Duration = Duration::from_secs(15);
+/// Time for a look of a transition, whose brokers may be busy.
+const TRANSITION: Duration = Duration::from_secs(60);
+
+/// How much is looked at, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Depth<'a> {
+    /// What does not answer by then is unreachable.
+    within: Duration,
     /// Both stores, once a fail-over is recorded; `None` never.
     pub stores: bool,
     /// Repository to look for snapshots in.
     pub repository: Option<&'a str>,
+}
+
+impl<'a> Depth<'a> {
+    /// For a refresh.
+    pub fn refresh(stores: bool, repository: Option<&'a str>) -> Self {
+        Self { within: REFRESH, stores, repository }
+    }
+
+    /// For an apply.
+    pub fn transition(stores: bool, repository: Option<&'a str>) -> Self {
+        Self { within: TRANSITION, stores, repository }
+    }
 }
 
 /// What was seen, and what else the steps need to know.
@@ -40,10 +64,18 @@ pub async fn observe(
     previous: Option<&Observation>,
     depth: Depth<'_>,
 ) -> Seen {
+    let until = Instant::now() + depth.within;
     let [zero, one] = &installation.regions;
-    let (fences, (zero, zero_release), (one, one_release)) =
-        futures::join!(fences(client, installation), region(zero, &reach[0]), region(one, &reach[1]),);
-    let mut o = Observation { at: time::now(), regions: [zero, one], fence: fences, ..Observation::default() };
+    let (rules, (zero, zero_release), (one, one_release)) = futures::join!(
+        async {
+            let looked = timeout_at(until, rules(client, installation)).await;
+            looked.unwrap_or_else(|_| (Part::Unreachable(too_late(depth)), None))
+        },
+        region_by(until, zero, &reach[0], depth),
+        region_by(until, one, &reach[1], depth),
+    );
+    let (fence, claim) = rules;
+    let mut o = Observation { at: time::now(), regions: [zero, one], fence, claim, ..Observation::default() };
     o.sizes = zero_release.sizes.or(one_release.sizes).or_else(|| o.record().and_then(|record| record.sizes));
     if depth.stores && o.record().is_some_and(|record| record.state.is_failed_over()) {
         let look = |id: u8, reach: &Reach| {
@@ -51,10 +83,10 @@ pub async fn observe(
             let reach = reach.clone();
             let repository = depth.repository.map(str::to_owned);
             async move {
-                match reach.alive() {
-                    Some(alive) => Some(store::look(&store::elastic(&at, alive), repository.as_deref()).await),
-                    None => None,
-                }
+                let alive = reach.alive()?;
+                let elastic = store::elastic(&at, alive);
+                let looked = timeout_at(until, store::look(&elastic, repository.as_deref())).await;
+                Some(looked.unwrap_or_else(|_| Part::Unreachable(too_late(depth))))
             }
         };
         let (zero, one) = futures::join!(look(0, &reach[0]), look(1, &reach[1]));
@@ -64,8 +96,26 @@ pub async fn observe(
             }
         }
     }
+    o.disagreements = disagreements(installation, [&zero_release, &one_release]);
     remember_missing(&mut o, previous);
     Seen { observation: o, releases: [zero_release, one_release] }
+}
+
+fn too_late(depth: Depth<'_>) -> String {
+    format!("no answer within {} s", depth.within.as_secs())
+}
+
+async fn region_by(until: Instant, at: &RegionAt, reach: &Reach, depth: Depth<'_>) -> (Region, Release) {
+    match timeout_at(until, region(at, reach)).await {
+        Ok(seen) => seen,
+        Err(_) => (look::silent(at, reach, &too_late(depth)), Release::default()),
+    }
+}
+
+fn disagreements(installation: &Installation, releases: [&Release; 2]) -> Vec<String> {
+    let [Some(zero), Some(one)] = releases.map(Terms::running) else { return Vec::new() };
+    let name = |id: u8| format!("region {id} ({})", installation.region(id).namespace);
+    zero.differences(&one).iter().map(|difference| agreement::sentence(&name(0), &name(1), difference)).collect()
 }
 
 async fn region(at: &RegionAt, reach: &Reach) -> (Region, Release) {
@@ -93,8 +143,9 @@ pub fn firewalls(client: &C8, installation: &Installation, region: u8) -> Option
     }
 }
 
-async fn fences(client: &C8, installation: &Installation) -> Part<Fence> {
-    let mut found = Fence::default();
+/// Which fences there are, and the newest claim.
+async fn rules(client: &C8, installation: &Installation) -> (Part<Fence>, Option<Claim>) {
+    let mut found = Vec::new();
     let mut projects = Vec::new();
     for region in &installation.regions {
         let Place::Gke { project, .. } = &region.place else { continue };
@@ -102,16 +153,12 @@ async fn fences(client: &C8, installation: &Installation) -> Part<Fence> {
             continue;
         }
         projects.push(project);
-        match fence::look(&client.gcp().firewalls(project.clone()), &installation.group).await {
-            Ok(fence) => {
-                found.brokers |= fence.brokers;
-                found.any |= fence.any;
-                found.store |= fence.store;
-            }
-            Err(error) => return Part::Unreachable(error.to_string()),
+        match client.gcp().firewalls(project.clone()).list("c8-").await {
+            Ok(rules) => found.extend(rules),
+            Err(error) => return (Part::Unreachable(error.to_string()), None),
         }
     }
-    Part::Known(found)
+    (Part::Known(fence::among(&found, &installation.group)), claim::newest(&found, &installation.group))
 }
 
 /// Since when all brokers of a region are missing in the peer's view: carried from look to look.

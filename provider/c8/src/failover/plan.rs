@@ -101,7 +101,7 @@ fn plan_update(change: &mut Change<Failover>) {
         return;
     }
     unknown_all(&mut change.planned, &prior);
-    change.planned.epoch = number(epoch_after(&steps, epoch));
+    change.planned.epoch = number(epoch_after(&steps, &observation, epoch));
     change.planned.planned_steps = texts(&steps, &observation);
     if let Goal::Without(lost) = goal {
         warn_of_loss(change, &observation, lost);
@@ -125,11 +125,15 @@ fn undecided(observation: &Observation) -> (String, String) {
     ("No region is lost".to_owned(), detail)
 }
 
-/// A claim names its epoch; nothing else changes it.
-fn epoch_after(steps: &[Step], before: u64) -> u64 {
+/// A claim names its epoch, and one that came to nothing is closed by writing its epoch down; nothing else changes it.
+fn epoch_after(steps: &[Step], observation: &Observation, before: u64) -> u64 {
     steps
         .iter()
-        .find_map(|step| if let Step::Claim { epoch, .. } = step { Some(*epoch) } else { None })
+        .find_map(|step| match step {
+            Step::Claim { epoch, .. } => Some(*epoch),
+            Step::RecordHealthy => observation.open_claim().map(|claim| claim.epoch),
+            _ => None,
+        })
         .unwrap_or(before)
 }
 
@@ -144,10 +148,7 @@ pub fn texts(steps: &[Step], observation: &Observation) -> Attr<Vec<Attr<String>
 
 fn warn_of_loss(change: &mut Change<Failover>, observation: &Observation, lost: u32) {
     let region = observation.region(lost);
-    let mut lines = c8_dr::evidence(observation, Some(lost));
-    if let Some(sizes) = observation.sizes {
-        lines.push(c8_dr::evidence::after_fail_over(sizes));
-    }
+    let lines = c8_dr::evidence::evidence_of_loss(observation, lost);
     let at = [region.namespace.as_str(), region.location.as_str()];
     let at: Vec<_> = at.into_iter().filter(|text| !text.is_empty()).collect();
     let verb = match c8_dr::classify(observation) {

@@ -13,7 +13,7 @@ use c8_release::{
 use serde_json::{Value, json};
 use terraform_plugin::Fault;
 
-use crate::installation::Installation;
+use crate::installation::{Installation, capital};
 
 /// Field of the record with what is known of the fence.
 const FENCE: &str = "fence";
@@ -63,6 +63,10 @@ pub fn note_fence(record: &mut Record, note: FenceNote) {
 pub fn fill_healthy(record: &mut Record, o: &Observation) {
     record.state = RecordState::Healthy;
     record.lost = None;
+    // a claim that came to nothing is closed: who took it finds that the record is past it
+    if let Some(claim) = o.open_claim() {
+        record.epoch = record.epoch.max(claim.epoch);
+    }
     note_fence(record, FenceNote::None);
     for region in &o.regions {
         let id = region.id.to_string();
@@ -88,47 +92,54 @@ pub fn fill_healthy(record: &mut Record, o: &Observation) {
     record.last_healthy = Some(super::time::format(o.at));
 }
 
-/// The records that lie in the living regions and are not void there, newest first.
-pub async fn read_all(
+/// The newest of the records that lie in the living regions and are not void there, and what could not be read.
+///
+/// # Errors
+/// None was found, and one could not be read: it may be the only one.
+async fn newest(
     installation: &Installation,
     living: &[(u8, &Kubernetes, &str)],
-) -> Result<Vec<(u8, Record)>, Fault> {
+) -> Result<(Option<Record>, Vec<String>), Fault> {
     let mut found = Vec::new();
+    let mut unread = Vec::new();
     for (id, kubernetes, uid) in living {
-        let object = CONFIG_MAP.named(&installation.region(*id).namespace, record::NAME);
-        let map = kubernetes
-            .find(&object)
-            .await
-            .map_err(|error| Fault::new("The DR record can't be read", format!("Region {id}: {error}.")))?;
-        let text = map.as_ref().and_then(|map| map.pointer("/data/record")).and_then(Value::as_str);
-        let Some(text) = text else { continue };
-        let parsed = Record::parse(text).map_err(|error| {
-            Fault::new("The DR record can't be read", format!("Region {id}: ConfigMap {}: {error}.", record::NAME))
-        })?;
-        if !parsed.is_void_in(*id, uid) {
-            found.push((*id, parsed));
+        match read(installation, *id, kubernetes).await {
+            Ok(record) => found.extend(record.filter(|record| !record.is_void_in(*id, uid))),
+            Err(why) => unread.push(format!("the record of region {id} can't be read: {why}")),
         }
     }
-    found.sort_by_key(|(_, record)| std::cmp::Reverse(record.version_order()));
-    Ok(found)
+    let newest = found.into_iter().max_by_key(Record::version_order);
+    match (&newest, unread.is_empty()) {
+        (None, false) => Err(Fault::new(
+            "The DR record can't be read",
+            format!("{}. Nothing is decided without it.", capital(&unread.join("; "))),
+        )),
+        _ => Ok((newest, unread)),
+    }
+}
+
+async fn read(installation: &Installation, id: u8, kubernetes: &Kubernetes) -> Result<Option<Record>, String> {
+    let object = CONFIG_MAP.named(&installation.region(id).namespace, record::NAME);
+    let map = kubernetes.find(&object).await.map_err(|error| error.to_string())?;
+    let text = map.as_ref().and_then(|map| map.pointer("/data/record")).and_then(Value::as_str);
+    text.map(Record::parse).transpose().map_err(|error| format!("ConfigMap {}: {error}", record::NAME))
 }
 
 /// Changes the newest record and writes it to all living regions, in their order.
 ///
 /// # Errors
-/// A record can't be read, or the first region's can't be written. What fails in another region is returned as a warning:
-/// the newest record wins, and the next write copies it there.
+/// No record can be read where one may be, or the first region's can't be written. What fails in another region is returned as
+/// a warning: the newest record wins, and the next write copies it there.
 pub async fn write(
     installation: &Installation,
     living: &[(u8, &Kubernetes, &str)],
     change: impl FnOnce(&mut Record),
 ) -> Result<(Record, Vec<String>), Fault> {
-    let mut newest =
-        read_all(installation, living).await?.into_iter().next().map(|(_, record)| record).unwrap_or_default();
+    let (newest, mut warnings) = newest(installation, living).await?;
+    let mut newest = newest.unwrap_or_default();
     newest.group.clone_from(&installation.group);
     newest.revision += 1;
     change(&mut newest);
-    let mut warnings = Vec::new();
     for (position, (id, kubernetes, _)) in living.iter().enumerate() {
         match put(installation, *id, kubernetes, &newest).await {
             Ok(()) => {}

@@ -7,18 +7,15 @@ use std::time::Duration;
 
 use c8_clients::{
     Wait,
-    kubernetes::{
-        Kubernetes,
-        lease::{self, Claim, Lease},
-    },
+    kubernetes::{Kubernetes, lease::Lease},
 };
 use c8_dr::{Goal, Observation, State, Step, assert_before, classify, is_covered, is_reached, next_steps, refuse};
-use c8_release::{names, record};
+use c8_release::record;
 use terraform_plugin::{Context, Fault};
 use tokio::time::Instant;
 
 use super::{
-    claim,
+    lease,
     observe::{Depth, Seen, observe},
     plan::Intent,
 };
@@ -33,6 +30,10 @@ const ATTEMPTS: u32 = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Time for a cluster change that is in progress, most likely of an apply that was killed (dual-region.md 5.3).
 const PENDING: Duration = Duration::from_secs(20 * 60);
+/// Time until a write can be read back, or rules and pods show it.
+const VISIBLE: Duration = Duration::from_secs(5 * 60);
+/// Time for brokers to start, to take their part and to catch up; how much there is to copy is not known.
+const BROKERS: Duration = Duration::from_secs(45 * 60);
 /// How old the look at a silent region may get before it is asked again.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -72,7 +73,7 @@ impl<'a> Run<'a> {
         let started = Instant::now();
         let wait = crate::provider::wait(ctx);
         let reach = ctx.client.look_at_both(installation).await;
-        let depth = Depth { stores: true, repository: repository.as_deref() };
+        let depth = Depth::transition(true, repository.as_deref());
         let seen = observe(&ctx.client, installation, &reach, previous, depth).await;
         Run {
             ctx,
@@ -110,7 +111,7 @@ impl<'a> Run<'a> {
                 self.looked[index] = Instant::now();
             }
         }
-        let depth = Depth { stores: true, repository: self.repository.as_deref() };
+        let depth = Depth::transition(true, self.repository.as_deref());
         let seen = observe(&self.ctx.client, self.installation, &self.reach, Some(self.o()), depth).await;
         self.seen = seen;
     }
@@ -147,11 +148,17 @@ impl<'a> Run<'a> {
             .collect()
     }
 
-    /// The region that decides: the survivor, else region 0, else who answers.
+    /// The region that decides: the survivor, else region 0, else who answers. Whoever closes a claim that came to nothing does
+    /// so where the one who took it holds the Lease.
     pub fn leading(&self, goal: Goal) -> u32 {
+        let recorded = || self.o().record().filter(|r| r.state.is_failed_over()).and_then(|r| r.lost);
+        let claimed = || {
+            let claim = self.o().open_claim()?;
+            self.reach[usize::from(claim.lost == 0)].alive().map(|_| claim.lost)
+        };
         let lost = match goal {
             Goal::Without(lost) => Some(lost),
-            Goal::Both => self.o().record().filter(|r| r.state.is_failed_over()).and_then(|r| r.lost),
+            Goal::Both => recorded().or_else(claimed),
         };
         match lost {
             Some(lost) => c8_dr::peer(lost),
@@ -177,29 +184,14 @@ impl<'a> Run<'a> {
     /// It is somebody else's, or nobody can tell.
     pub async fn still_ours(&self) -> Result<(), Fault> {
         match &self.lease {
-            Some(lease) => lease.check().await.map_err(|error| lease_fault(&error)),
+            Some(lease) => lease.check().await.map_err(|error| lease::fault(&error)),
             None => Ok(()),
         }
     }
 
     /// Acquires the Lease in the leading region.
     async fn acquire_lease(&mut self, region: u32) -> Result<(), Fault> {
-        // a process id is the same in every container
-        let holder = format!("terraform-provider-c8/{}", claim::nonce());
-        let claim = Claim {
-            namespace: &self.at(region).namespace,
-            name: record::NAME,
-            holder: &holder,
-            life: lease::LIFE,
-            manager: names::SWITCH_FIELD_MANAGER,
-        };
-        let ctx = self.ctx;
-        let waiting = |other: &str| {
-            tracing::info!(holder = other, "waiting for the Lease");
-            ctx.warn("Another operator held the Lease", format!("The apply waited for {other}."));
-        };
-        let lease =
-            Lease::acquire(self.kubernetes(region)?, &claim, &self.wait, waiting).await.map_err(|e| lease_fault(&e))?;
+        let lease = lease::acquire(self.ctx, self.kubernetes(region)?, &self.at(region).namespace, &self.wait).await?;
         self.lease = Some(lease);
         Ok(())
     }
@@ -372,9 +364,10 @@ impl<'a> Run<'a> {
         if matches!(step, Step::Snapshot { .. } | Step::Restore { .. }) {
             return Ok(());
         }
+        let wait = self.wait.within(patience(step));
         let mut pause = Duration::from_millis(100);
         while !step.done(self.o()) {
-            if let Err(why) = self.wait.pause(pause).await {
+            if let Err(why) = wait.pause(pause).await {
                 let seen = match step {
                     Step::AwaitHealthy | Step::RecordHealthy => self
                         .o()
@@ -407,6 +400,19 @@ impl<'a> Run<'a> {
     }
 }
 
+/// How long a step that was done may take to be seen as done; not longer than the call.
+fn patience(step: &Step) -> Duration {
+    match step {
+        Step::CheckRebuilt { .. }
+        | Step::ForceRemove { .. }
+        | Step::AddBrokers { .. }
+        | Step::Admit { .. }
+        | Step::AwaitHealthy => BROKERS,
+        Step::DisableExporter { .. } | Step::EnableExporter { .. } | Step::WebAppsOff | Step::WebAppsOn => PENDING,
+        _ => VISIBLE,
+    }
+}
+
 fn changed(why: &str, o: &Observation) -> Fault {
     let state = classify(o);
     let lines = c8_dr::evidence(o, state.lost()).join("\n");
@@ -414,16 +420,6 @@ fn changed(why: &str, o: &Observation) -> Fault {
         "The world has changed since the plan",
         format!("{why} The installation is {state}.\n\n{lines}\n\nNothing more was done. Plan again."),
     )
-}
-
-fn lease_fault(error: &c8_clients::kubernetes::Error) -> Fault {
-    let (summary, way_out) = match error {
-        c8_clients::kubernetes::Error::Held { .. } => {
-            ("Another operator changes this installation", "A Lease lives for a minute at most; apply again then.")
-        }
-        _ => ("The Lease can't be held", "Without it another operator could work at the same time. Apply again."),
-    };
-    Fault::new(summary, format!("Lease {}: {error}. Nothing more was changed. {way_out}", record::NAME))
 }
 
 fn failed(step: &Step, text: &str, why: &str) -> Fault {
@@ -439,3 +435,6 @@ fn about(step: &Step, text: &str, fault: Fault) -> Fault {
     }
     Fault { diagnostics }
 }
+
+#[cfg(test)]
+mod tests;

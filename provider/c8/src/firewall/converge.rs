@@ -5,10 +5,11 @@ use c8_schemas::{Firewall, FirewallRule, topology::Place};
 use terraform_plugin::{Apply, Attr, Context, Fault};
 
 use super::{
-    FirewallResource, Observation,
+    FirewallResource,
     rules::{ClusterFacts, PRIORITY, TCP_PORTS, UDP_PORTS, Wanted, conflict, rule_name, short, wanted},
 };
 use crate::{
+    drift::Drift,
     installation::{Installation, RegionAt},
     provider::{C8, resolve, wait, within_a_look},
 };
@@ -48,7 +49,7 @@ pub async fn look(ctx: &Context<C8>, installation: &Installation) -> Option<Seen
 }
 
 /// Creates and replaces rules until they are as wanted.
-pub async fn converge(ctx: &Context<C8>, apply: Apply<FirewallResource>) -> Result<(Firewall, Observation), Fault> {
+pub async fn converge(ctx: &Context<C8>, apply: Apply<FirewallResource>) -> Result<(Firewall, Drift), Fault> {
     let installation = resolve(&ctx.client, &apply.planned.regions)?;
     let mut model = apply.planned.clone();
     model.id = Attr::Known(installation.group.clone());
@@ -76,7 +77,7 @@ pub async fn converge(ctx: &Context<C8>, apply: Apply<FirewallResource>) -> Resu
     let found =
         found.map(|(found, region)| found.map_err(|error| fault(region, &error))).collect::<Result<Vec<_>, _>>()?;
     model.rules = Attr::Known(found.iter().flatten().map(|rule| Attr::Known(as_read(rule))).collect());
-    Ok((model, Observation::default()))
+    Ok((model, Drift::default()))
 }
 
 /// Deletes both rules; that they are gone is success.

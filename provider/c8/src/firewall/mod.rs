@@ -14,10 +14,10 @@ pub mod rules;
 use std::time::Duration;
 
 use c8_schemas::Firewall;
-use serde::{Deserialize, Serialize};
 use terraform_plugin::{Apply, Attr, Change, Context, Delete, Diagnostics, Fault, Path, Resource};
 
 use crate::{
+    drift::Drift,
     installation::{Installation, check_regions},
     provider::C8,
 };
@@ -26,18 +26,10 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FirewallResource;
 
-/// What the last read saw.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Observation {
-    /// What is not as it should be and can be repaired; one sentence each.
-    #[serde(default)]
-    pub drift: Vec<String>,
-}
-
 impl Resource for FirewallResource {
     type Model = Firewall;
     type Client = C8;
-    type Observation = Observation;
+    type Observation = Drift;
     type Intent = ();
 
     const NAME: &'static str = "c8_firewall";
@@ -69,24 +61,24 @@ impl Resource for FirewallResource {
         &self,
         ctx: &Context<C8>,
         mut prior: Firewall,
-        _: Option<Observation>,
-    ) -> Result<Option<(Firewall, Observation)>, Fault> {
+        _: Option<Drift>,
+    ) -> Result<Option<(Firewall, Drift)>, Fault> {
         let Ok(installation) = Installation::resolve(&prior.regions, ctx.client.project()) else {
-            return Ok(Some((prior, Observation::default())));
+            return Ok(Some((prior, Drift::default())));
         };
         let Some(seen) = converge::look(ctx, &installation).await else {
             // c8_region warns of what does not answer; a second warning helps nobody
-            return Ok(Some((prior, Observation::default())));
+            return Ok(Some((prior, Drift::default())));
         };
         prior.rules = Attr::Known(seen.rules.into_iter().map(Attr::Known).collect());
-        Ok(Some((prior, Observation { drift: seen.drift })))
+        Ok(Some((prior, Drift { drift: seen.drift })))
     }
 
-    async fn create(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(Firewall, Observation), Fault> {
+    async fn create(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(Firewall, Drift), Fault> {
         converge::converge(ctx, apply).await
     }
 
-    async fn update(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(Firewall, Observation), Fault> {
+    async fn update(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(Firewall, Drift), Fault> {
         converge::converge(ctx, apply).await
     }
 

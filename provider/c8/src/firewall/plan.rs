@@ -3,7 +3,10 @@
 use terraform_plugin::{Attr, Change, Path};
 
 use super::FirewallResource;
-use crate::installation::{Installation, RegionsChange, regions_change};
+use crate::{
+    drift::Drift,
+    installation::{Installation, RegionsChange, regions_change},
+};
 
 /// Fills the computed attributes: unknown where the apply would find out, prior where nothing changes.
 pub fn plan(change: &mut Change<FirewallResource>) {
@@ -31,9 +34,7 @@ pub fn plan(change: &mut Change<FirewallResource>) {
             change.replace(Path::root().attr("regions"));
         }
     }
-    let drift = change.observation.as_ref().map(|seen| seen.drift.join(".\n")).unwrap_or_default();
-    if !drift.is_empty() {
-        change.diags.warning(Path::root(), "Firewall rules will be repaired", format!("{drift}."));
+    if Drift::tell(change.observation.as_ref(), "Firewall rules", &mut change.diags) {
         change.planned.rules = Attr::Unknown;
     }
 }
@@ -45,12 +46,9 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::{
-        firewall::Observation,
-        installation::{
-            RegionRefs,
-            testing::{reference, regions},
-        },
+    use crate::installation::{
+        RegionRefs,
+        testing::{reference, regions},
     };
 
     fn settled() -> Firewall {
@@ -80,7 +78,7 @@ mod tests {
         #[case] replaced: bool,
     ) {
         let planned = Firewall { regions: wanted, ..settled() };
-        let observation = Observation { drift: drift.iter().map(|text| (*text).to_owned()).collect() };
+        let observation = Drift { drift: drift.iter().map(|text| (*text).to_owned()).collect() };
         let mut change = Change::new(planned.clone(), Some(settled()), planned, Some(observation));
         plan(&mut change);
         assert_eq!(change.planned.rules.is_unknown(), unknown);

@@ -20,21 +20,37 @@ use tokio::sync::Mutex;
 
 pub use reach::{Alive, Reach, Silent};
 
-use crate::installation::{Installation, RegionAt, RegionRefs};
+use crate::{
+    agreement::Agreement,
+    installation::{Installation, RegionAt, RegionRefs},
+};
 
 /// The provider.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct C8Provider;
+#[derive(Clone, Debug, Default)]
+pub struct C8Provider {
+    agreement: Agreement,
+}
+
+impl C8Provider {
+    /// The provider; `agreement` is shared with `c8_region`.
+    #[must_use]
+    pub const fn new(agreement: Agreement) -> Self {
+        Self { agreement }
+    }
+}
 
 impl Provider for C8Provider {
     type Config = ProviderConfig;
     type Client = C8;
 
     fn validate(&self, config: &ProviderConfig, diags: &mut Diagnostics) {
+        self.agreement.forget();
         config::validate(config, diags);
     }
 
     async fn configure(&self, config: ProviderConfig, _terraform_version: &str) -> Result<C8, Fault> {
+        // a process that was attached to serves one walk after the other
+        self.agreement.forget();
         Ok(C8::new(config::gcp(&config)))
     }
 }

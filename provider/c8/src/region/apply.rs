@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 use c8_clients::Wait;
 use c8_release::{Mode, apply::Applier, render};
 use c8_schemas::{Region, topology::Place};
-use terraform_plugin::{Apply, Attr, Context, Fault};
+use terraform_plugin::{Apply, Attr, Context, Fault, Path};
 
 use super::{
     Observation, RegionResource, cluster,
@@ -18,7 +18,10 @@ use super::{
     read::{known, note_cluster},
     setup::{Setup, capital},
 };
-use crate::provider::{Alive, C8, Reach};
+use crate::{
+    agreement,
+    provider::{Alive, C8, Reach},
+};
 
 const INCOMPLETE: &str = "Region is not complete yet";
 
@@ -33,6 +36,8 @@ pub async fn create(ctx: &Context<C8>, apply: Apply<RegionResource>) -> Result<(
     let mut model = apply.planned;
     let setup = Setup::known(&model)?;
     let place = setup.place(ctx.client.project())?;
+    // before anything is made: a second region that does not fit the first would have to be destroyed again
+    agree(ctx, &setup).await?;
     let wait = patience(ctx);
     let ours = match (&model.cluster, &place) {
         (Some(block), Place::Gke { .. }) => {
@@ -67,6 +72,35 @@ pub async fn create(ctx: &Context<C8>, apply: Apply<RegionResource>) -> Result<(
     model.objects = objects(&setup, &alive, &installed).await;
     tell(ctx, &setup, &installed);
     Ok((model, Observation::default()))
+}
+
+/// Compares the region with what runs in its peer.
+///
+/// # Errors
+/// They differ. A peer that does not answer is only warned of.
+async fn agree(ctx: &Context<C8>, setup: &Setup) -> Result<(), Fault> {
+    let theirs = match agreement::of_peer(&ctx.client, setup).await {
+        Ok(Some(theirs)) => theirs,
+        Ok(None) => return Ok(()),
+        Err(why) => {
+            ctx.warn(
+                "Regions were not compared",
+                format!(
+                    "The peer of {} can't be looked at: {why}. Both must have the same sizes and version.",
+                    setup.title()
+                ),
+            );
+            return Ok(());
+        }
+    };
+    match agreement::against_peer(setup, &theirs) {
+        None => Ok(()),
+        Some((attribute, text)) => Err(Fault::at(
+            Path::root().attr("camunda").attr(attribute),
+            "Regions do not agree",
+            format!("{text} Nothing was made."),
+        )),
+    }
 }
 
 /// Changes the region in place, or goes on with what a create could not finish.

@@ -5,7 +5,7 @@ use c8_release::{Record, RecordState, teardown::Teardown};
 use c8_schemas::{Region, topology::Place};
 use terraform_plugin::{Context, Delete, Fault};
 
-use super::{RegionResource, live, phase, setup::title};
+use super::{Alone, Observation, RegionResource, live, phase, setup::title};
 use crate::{
     installation::DEFAULT_RELEASE,
     provider::{C8, Reach, wait},
@@ -60,7 +60,7 @@ pub async fn delete(ctx: &Context<C8>, delete: Delete<RegionResource>) -> Result
     }
 
     let peer_namespace = peer.and_then(|entry| entry.namespace.known());
-    let record = newest_record(&target, &own, peer_reach.as_ref(), peer_namespace).await.map_err(|error| {
+    let (record, read) = newest_record(&target, &own, peer_reach.as_ref(), peer_namespace).await.map_err(|error| {
         Fault::new(
             "Region can't be deleted",
             format!(
@@ -79,6 +79,19 @@ pub async fn delete(ctx: &Context<C8>, delete: Delete<RegionResource>) -> Result
                  `terraform destroy` does), or fail back.",
                 target.title(),
                 record.epoch
+            ),
+        ));
+    }
+
+    if let Some(alone) = carries_alone(&own, read, delete.observation.as_ref(), target.region_id) {
+        return Err(Fault::new(
+            "Region carries the installation alone",
+            format!(
+                "No region answers with the record of the installation. When it was read last, it said that {} runs alone since \
+                 epoch {}: its disks may be all there is. Nothing was deleted. Destroy again when a region answers; if nothing \
+                 is to be saved, take it out of the state with `terraform state rm` and delete the cluster by hand.",
+                target.title(),
+                alone.epoch
             ),
         ));
     }
@@ -169,7 +182,7 @@ async fn newest_record(
     own: &Reach,
     peer: Option<&Reach>,
     peer_namespace: Option<&String>,
-) -> Result<Option<Record>, Error> {
+) -> Result<(Option<Record>, bool), Error> {
     let mut found = Vec::new();
     let (mut read, mut unread) = (false, None);
     let places = [
@@ -187,7 +200,14 @@ async fn newest_record(
             Err(error) => unread = Some(error),
         }
     }
-    newest(found, read, unread)
+    newest(found, read, unread).map(|record| (record, read))
+}
+
+/// The region may hold the only data, as far as anybody knows: it can't be asked, and the last word on it says so. A cluster that
+/// does not exist holds nothing.
+fn carries_alone(own: &Reach, read: bool, seen: Option<&Observation>, region_id: u8) -> Option<Alone> {
+    let silent = matches!(own, Reach::Silent(_)) && !read;
+    seen?.alone.filter(|alone| silent && alone.survivor == region_id)
 }
 
 fn newest(found: Vec<Record>, read: bool, unread: Option<Error>) -> Result<Option<Record>, Error> {
@@ -265,6 +285,7 @@ fn is_own(name: &str, prefix: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::Silent;
 
     #[test]
     fn a_record_that_can_not_be_read_is_not_no_record() {
@@ -272,6 +293,18 @@ mod tests {
         assert!(newest(Vec::new(), false, error()).is_err());
         assert_eq!(newest(vec![Record::default()], true, error()).ok().flatten(), Some(Record::default()));
         assert_eq!(newest(Vec::new(), false, None).ok().flatten(), None);
+    }
+
+    #[test]
+    fn a_silent_survivor_stays_unless_somebody_knows_better() {
+        let silent =
+            || Reach::Silent(std::sync::Arc::new(Silent { why: "hangs".into(), forbidden: false, cluster: None }));
+        let seen = Observation { alone: Some(Alone { survivor: 0, epoch: 3 }), ..Observation::default() };
+        assert!(carries_alone(&silent(), false, Some(&seen), 0).is_some());
+        assert!(carries_alone(&silent(), false, Some(&seen), 1).is_none(), "the lost one may go");
+        assert!(carries_alone(&silent(), true, Some(&seen), 0).is_none(), "the record was read, and decides");
+        assert!(carries_alone(&Reach::Absent, false, Some(&seen), 0).is_none(), "nothing is left to lose");
+        assert!(carries_alone(&silent(), false, Some(&Observation::default()), 0).is_none());
     }
 
     #[test]

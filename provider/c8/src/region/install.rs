@@ -12,7 +12,10 @@ use c8_release::{Mode, apply::Applier, mode, render};
 use terraform_plugin::Context;
 
 use super::{live, phase, setup::Setup};
-use crate::provider::{Alive, C8};
+use crate::{
+    agreement,
+    provider::{Alive, C8},
+};
 
 /// How far an installation came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,13 @@ pub async fn install(
     let work = async {
         let kubernetes = &alive.kubernetes;
         let (mode, why) = mode_of(ctx, setup, alive).await.map_err(|error| error.to_string())?;
+        if why.is_some()
+            && let Ok(Some(theirs)) = agreement::of_peer(&ctx.client, setup).await
+            && let Some((_, text)) = agreement::against_peer(setup, &theirs)
+        {
+            // both were made at the same time: the first that is installed decides
+            return Err(format!("the regions do not agree: {text}"));
+        }
         if mode == Mode::Hold {
             held = why;
         }

@@ -80,14 +80,8 @@ pub async fn peer(client: &C8, place: &Place, namespace: &str, release: &str) ->
     }
 }
 
-/// What the peer says against a region that does not answer, if it says anything: only that makes it a loss.
+/// What the peer's gateway says against a region that does not answer, if it says anything.
 pub async fn missed_by(kubernetes: &Kubernetes, namespace: &str, release: &str, region_id: u8) -> Option<String> {
-    if let Ok(Some(record)) = record(kubernetes, namespace).await
-        && record.lost == Some(region_id)
-        && record.survivor().is_some()
-    {
-        return Some(format!("the record of the installation calls it lost (epoch {})", record.epoch));
-    }
     let answer =
         kubernetes.call_service(namespace, &names::gateway(release), 8080, &Call::get("/v2/topology")).await.ok()?;
     missing_in(&answer.json().ok()?, region_id)

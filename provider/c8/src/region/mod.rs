@@ -16,7 +16,7 @@ mod cluster;
 mod delete;
 mod import;
 mod install;
-mod live;
+pub(crate) mod live;
 pub mod phase;
 pub mod plan;
 mod read;
@@ -24,15 +24,29 @@ pub mod setup;
 
 use std::time::Duration;
 
+use c8_release::Record;
 use c8_schemas::Region;
 use serde::{Deserialize, Serialize};
 use terraform_plugin::{Apply, Change, Context, Delete, Diagnostics, Fault, Resource};
 
-use crate::provider::C8;
+use crate::{
+    agreement::{Agreement, Terms},
+    provider::C8,
+};
 
 /// The resource.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RegionResource;
+#[derive(Clone, Debug, Default)]
+pub struct RegionResource {
+    agreement: Agreement,
+}
+
+impl RegionResource {
+    /// The resource; `agreement` is shared with the provider, which begins each walk.
+    #[must_use]
+    pub const fn new(agreement: Agreement) -> Self {
+        Self { agreement }
+    }
+}
 
 /// What the last read saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +57,28 @@ pub struct Observation {
     /// The region's disks, by the cloud's names, to be named when the cluster can't be asked any more.
     #[serde(default)]
     pub disks: Vec<String>,
+    /// The installation runs in one region alone, by the last record that could be read.
+    #[serde(default)]
+    pub alone: Option<Alone>,
+    /// What runs in the other region, when it was seen last.
+    #[serde(default)]
+    pub peer: Option<Terms>,
+}
+
+/// One region carries the installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alone {
+    /// Which.
+    pub survivor: u8,
+    /// Since which decision.
+    pub epoch: u64,
+}
+
+impl Alone {
+    /// What a record says.
+    pub fn by(record: &Record) -> Option<Self> {
+        Some(Self { survivor: record.survivor()?, epoch: record.epoch })
+    }
 }
 
 impl Resource for RegionResource {
@@ -57,8 +93,10 @@ impl Resource for RegionResource {
     const DELETE_TIMEOUT: Duration = Duration::from_secs(45 * 60);
 
     fn validate(&self, config: &Region, diags: &mut Diagnostics) {
-        if let Err(setup::SetupError::Invalid(found)) = setup::Setup::of(config) {
-            diags.extend(found);
+        match setup::Setup::of(config) {
+            Ok(setup) => self.agreement.check(&setup, diags),
+            Err(setup::SetupError::Invalid(found)) => diags.extend(found),
+            Err(setup::SetupError::Unknown) => {}
         }
     }
 

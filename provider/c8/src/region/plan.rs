@@ -19,6 +19,7 @@ use super::{
     RegionResource, phase,
     setup::{Setup, SetupError},
 };
+use crate::agreement;
 
 const WOULD_RESTART: &str = "Change would restart a running region";
 
@@ -76,6 +77,11 @@ fn plan_update(change: &mut Change<RegionResource>, setup: &Setup, prior: &Regio
     }
     if !imported {
         warn_of_nodes(change, prior);
+    }
+    // the peer may belong to another configuration; apply refuses what would not fit
+    let theirs = change.observation.as_ref().and_then(|seen| seen.peer.clone());
+    if let Some((attribute, text)) = theirs.and_then(|theirs| agreement::against_peer(setup, &theirs)) {
+        change.diags.warning(Path::root().attr("camunda").attr(attribute), "Regions do not agree", text);
     }
 
     let planned = &mut change.planned;

@@ -14,7 +14,8 @@ use serde_json::Value;
 use terraform_plugin::{Attr, Context, Fault};
 
 use super::setup::{Setup, capital, title};
-use super::{Observation, live, phase};
+use super::{Alone, Observation, live, phase};
+use crate::agreement::{self, Terms};
 use crate::installation::DEFAULT_RELEASE;
 use crate::provider::{Alive, C8, Reach, within_a_look};
 
@@ -35,9 +36,18 @@ pub async fn read(
         }
     });
     let imported = prior.topology.is_null() && prior.phase.is_null();
-    // the disks of a region that can't be asked are those that were seen last
-    let disks = seen_before.map(|seen| seen.disks).unwrap_or_default();
-    let seen = Observation { peer_in_trouble: peer.as_ref().is_some_and(in_trouble), disks };
+    // what can't be asked now is what was seen last: disks, the survivor, what runs in the peer
+    let mut seen = seen_before.unwrap_or_default();
+    seen.peer_in_trouble = peer.as_ref().is_some_and(in_trouble);
+    let (alone, terms) =
+        within_a_look(async { futures::join!(alone(&prior, &own, peer.as_ref()), peer_terms(&prior, peer.as_ref())) })
+            .await
+            .unwrap_or_default();
+    if let Some(alone) = alone {
+        seen.alone = alone;
+    }
+    seen.peer = terms.or(seen.peer);
+    let alone = seen.alone;
     let meant = reference.cluster_uid.known().cloned();
     match &own {
         Reach::Alive(alive) if meant.as_ref().is_none_or(|uid| *uid == alive.uid) => {
@@ -52,18 +62,22 @@ pub async fn read(
                     forbidden(ctx, &prior, &error.to_string());
                     Ok(Some((prior, seen)))
                 }
-                Err(error) if is_silence(&error) => Ok(Some((lose(ctx, prior, &error.to_string(), None), seen))),
+                Err(error) if is_silence(&error) => {
+                    let evidence = given_up(&prior, alone);
+                    Ok(Some((lose(ctx, prior, &error.to_string(), evidence.as_deref(), alone), seen)))
+                }
                 Err(error) => Err(Fault::new("Region can't be read", format!("{}: {error}.", name(&prior)))),
             }
         }
         Reach::Alive(alive) => {
             let why =
                 format!("its cluster is another one (UID {} instead of {})", alive.uid, meant.unwrap_or_default());
-            Ok(Some((lose(ctx, prior, &why, Some("it was rebuilt outside of Terraform")), seen)))
+            Ok(Some((lose(ctx, prior, &why, Some("it was rebuilt outside of Terraform"), alone), seen)))
         }
         Reach::Absent if imported => Ok(None),
         Reach::Absent => {
-            Ok(Some((lose(ctx, prior, "its GKE cluster does not exist", Some("nothing of it can come back")), seen)))
+            let why = "its GKE cluster does not exist";
+            Ok(Some((lose(ctx, prior, why, Some("nothing of it can come back"), alone), seen)))
         }
         Reach::Silent(silent) if silent.forbidden => {
             // never evidence of anything
@@ -71,8 +85,11 @@ pub async fn read(
             Ok(Some((prior, seen)))
         }
         Reach::Silent(silent) => {
-            let evidence = evidence(&prior, peer.as_ref()).await;
-            Ok(Some((lose(ctx, prior, &silent.why, evidence.as_deref()), seen)))
+            let evidence = match given_up(&prior, alone) {
+                Some(evidence) => Some(evidence),
+                None => within_a_look(evidence(&prior, peer.as_ref())).await.flatten(),
+            };
+            Ok(Some((lose(ctx, prior, &silent.why, evidence.as_deref(), alone), seen)))
         }
     }
 }
@@ -126,12 +143,50 @@ async fn evidence(prior: &Region, peer: Option<&Reach>) -> Option<String> {
     live::missed_by(&alive.kubernetes, namespace, release, region_id).await
 }
 
+/// The record calls the region lost.
+fn given_up(prior: &Region, alone: Option<Alone>) -> Option<String> {
+    let alone = alone.filter(|alone| prior.region_id.known() != Some(&i64::from(alone.survivor)))?;
+    Some(format!("the record of the installation calls it lost (epoch {})", alone.epoch))
+}
+
+/// Whether one region carries the installation alone, by the newest record that can be read; outer `None` if none can.
+async fn alone(prior: &Region, own: &Reach, peer: Option<&Reach>) -> Option<Option<Alone>> {
+    let region_id = u8::try_from(*prior.region_id.known()?).ok()?;
+    let namespace = |attr: Option<&Attr<String>>| attr.and_then(Attr::known).cloned();
+    let places = [
+        (region_id, Some(own), namespace(prior.r#ref.known().map(|reference| &reference.namespace))),
+        (u8::from(region_id == 0), peer, namespace(peer_entry(prior).map(|entry| &entry.namespace))),
+    ];
+    let looks = places.into_iter().filter_map(|(id, reach, namespace)| {
+        let (alive, namespace) = (reach?.alive()?, namespace?);
+        Some(async move {
+            let record = live::record(&alive.kubernetes, &namespace).await.ok().flatten();
+            record.filter(|record| !record.is_void_in(id, &alive.uid))
+        })
+    });
+    let found = futures::future::join_all(looks).await;
+    found.into_iter().flatten().max_by_key(c8_release::Record::version_order).map(|record| Alone::by(&record))
+}
+
+/// What runs in the peer, if it can be seen.
+async fn peer_terms(prior: &Region, peer: Option<&Reach>) -> Option<Terms> {
+    let setup = Setup::of(prior).ok()?;
+    agreement::of(peer?, &setup).await.ok().flatten()
+}
+
 /// Keeps the state; without evidence the region is unreachable, not lost. What was called lost stays so until it answers.
-fn lose(ctx: &Context<C8>, mut prior: Region, why: &str, evidence: Option<&str>) -> Region {
+fn lose(ctx: &Context<C8>, mut prior: Region, why: &str, evidence: Option<&str>, alone: Option<Alone>) -> Region {
     let was_lost = prior.phase.known().is_some_and(|phase| phase == phase::LOST);
     let lost = evidence.is_some() || was_lost;
     let evidence = evidence.map(|evidence| format!("; {evidence}")).unwrap_or_default();
-    let detail = if lost {
+    let detail = if let (true, Some(alone)) = (lost, alone) {
+        // nobody should be told to do what is done
+        format!(
+            "It counts as lost: {why}{evidence}.\nIts state is kept, and region {} carries the installation alone. \
+             `terraform apply -replace` rebuilds this one; `failover_active = false` takes it back then.",
+            alone.survivor
+        )
+    } else if lost {
         format!(
             "It counts as lost: {why}{evidence}.\nIts state is kept. The data source c8_dr_state shows what the rest of the \
              installation sees; `failover_active = true` runs on the other region; `terraform apply -replace` rebuilds this one."

@@ -116,6 +116,7 @@ impl Run<'_> {
         if removed && !self.o().region(lost).ranges.is_empty() && !self.o().region(lost).pods.is_empty() {
             // the rebuilt region has other addresses: its store stays out of reach until it is restored
             let line = self.line(lost)?;
+            self.still_ours().await?;
             fence::ensure(&rules, &line.store(), &self.wait).await.map_err(|error| fault(&error.to_string()))?;
         }
         self.still_ours().await?;
@@ -138,6 +139,7 @@ impl Run<'_> {
     pub(super) async fn lift_store_fence(&mut self, lost: u32) -> Result<(), Fault> {
         let survivor = peer(lost);
         let name = fence::names(&self.installation.group).store;
+        self.still_ours().await?;
         self.rules(survivor)?.delete(&name, &self.wait).await.map_err(|error| fault(&error.to_string()))?;
         let target = self.store_port(lost);
         self.reached(

@@ -16,6 +16,7 @@ impl Run<'_> {
             let region = peer(Topology::region_of(*id));
             // a region that does not answer admits nobody either: nothing resolves there
             let Ok(kubernetes) = self.kubernetes(region) else { continue };
+            self.still_ours().await?;
             let service = SERVICE.named(&self.at(region).namespace, &names::admit(*id));
             kubernetes.delete(&service, &Delete::default()).await.map_err(|error| fault(&error))?;
         }
@@ -34,6 +35,7 @@ impl Run<'_> {
                     "ports": [{ "name": "admit", "port": 26502, "protocol": "TCP", "targetPort": 26502 }],
                 },
             });
+            self.still_ours().await?;
             match self.kubernetes(region)?.create(&manifest, names::SWITCH_FIELD_MANAGER).await {
                 Ok(_) | Err(Error::AlreadyExists { .. }) => {}
                 Err(error) => return Err(fault(&error)),
@@ -108,6 +110,7 @@ impl Run<'_> {
     async fn mode(&self, region: u32, data: &serde_json::Value) -> Result<(), Fault> {
         let map = CONFIG_MAP.named(&self.at(region).namespace, names::MODE);
         let kubernetes = self.kubernetes(region)?;
+        self.still_ours().await?;
         match kubernetes.merge_patch(&map, &json!({ "data": data }), names::SWITCH_FIELD_MANAGER).await {
             Ok(_) => Ok(()),
             Err(Error::NotFound { .. }) => {
@@ -131,6 +134,7 @@ impl Run<'_> {
         for app in names::web_apps(&self.at(region).release) {
             let deployment = DEPLOYMENT.named(&self.at(region).namespace, &app);
             let patch = json!({ "spec": { "replicas": replicas } });
+            self.still_ours().await?;
             match self.kubernetes(region)?.merge_patch(&deployment, &patch, names::SWITCH_FIELD_MANAGER).await {
                 // an installation without this app
                 Ok(_) | Err(Error::NotFound { .. }) => {}
