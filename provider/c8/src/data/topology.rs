@@ -35,7 +35,7 @@ impl DataSource for TopologySource {
         let project = ctx.client.project();
         let installation = regions::resolve(&config.topology, &config.group, &config.release, project)?;
         let reach = ctx.client.reach_both(&installation).await;
-        let depth = Depth { stores: false, repository: None };
+        let depth = Depth::refresh(false, None);
         let (seen, zero, one) = futures::join!(
             observe(&ctx.client, &installation, &reach, None, depth),
             health(&installation, 0, &reach[0]),
