@@ -48,11 +48,14 @@ pub struct Plan {
     pub(crate) response: Bytes,
 }
 
+/// The configuration of the provider, what was asked, and the answer as it arrives.
+type Asked = (Bytes, Bytes, Arc<Mutex<Vec<u8>>>);
+
 /// What passed by: the newest configuration, and each plan with the configuration that it was made under.
 #[derive(Default)]
 struct Tape {
     configure: Bytes,
-    plans: Vec<(Bytes, Bytes, Arc<Mutex<Vec<u8>>>)>,
+    plans: Vec<Asked>,
 }
 
 /// A provider with somebody at the wire.
