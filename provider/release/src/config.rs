@@ -15,7 +15,7 @@ pub struct ReleaseConfig {
     pub region_id: u8,
     /// Namespaces of region 0 and region 1.
     pub namespaces: [String; 2],
-    /// Camunda version, 8.7.x.
+    /// Camunda version, 8.2.x to 8.7.x.
     pub version: String,
     /// Brokers in both regions together.
     pub cluster_size: u32,
@@ -45,10 +45,22 @@ const IMAGES: [(&str, &str); 6] = [
     ("operate", "camunda/operate:{version}"),
     ("tasklist", "camunda/tasklist:{version}"),
     // connectors have patch releases of their own
-    ("connectors", "camunda/connectors-bundle:8.7.0"),
-    ("elasticsearch", "docker.elastic.co/elasticsearch/elasticsearch:8.17.4"),
+    ("connectors", "camunda/connectors-bundle:{connectors}"),
+    ("elasticsearch", "docker.elastic.co/elasticsearch/elasticsearch:{elasticsearch}"),
     ("busybox", "busybox:1.36"),
 ];
+
+/// Tags of connectors and Elasticsearch that go with a minor version.
+fn companions(minor: u64) -> (&'static str, &'static str) {
+    match minor {
+        0..=2 => ("0.23.2", "7.17.10"),
+        3 => ("8.3.0", "8.8.2"),
+        4 => ("8.4.3", "8.9.2"),
+        5 => ("8.5.0", "8.9.2"),
+        6 => ("8.6.0", "8.15.4"),
+        _ => ("8.7.0", "8.17.4"),
+    }
+}
 
 /// Why nothing can be rendered from a config.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,9 +111,25 @@ impl ReleaseConfig {
             IMAGES
                 .iter()
                 .find(|(name, _)| *name == component)
-                .map(|(_, image)| image.replace("{version}", &self.version))
+                .map(|(_, image)| {
+                    let (connectors, elasticsearch) = companions(self.minor());
+                    image
+                        .replace("{version}", &self.version)
+                        .replace("{connectors}", connectors)
+                        .replace("{elasticsearch}", elasticsearch)
+                })
                 .unwrap_or_default()
         })
+    }
+
+    /// The 7 of 8.7.2; 0 of what is no version.
+    pub fn minor(&self) -> u64 {
+        semver::Version::parse(&self.version).map_or(0, |version| version.minor)
+    }
+
+    /// Whether there is no cluster API yet: a lost region's brokers can't be removed, only replaced by temporary ones.
+    pub fn needs_temporary_brokers(&self) -> bool {
+        self.minor() < 6
     }
 
     /// The initial contact points of every member, as [`names::contact_points`].
@@ -135,6 +163,13 @@ impl ReleaseConfig {
                 "cluster_size",
                 &self.cluster_size,
                 "it must be even and at least 4: half of the brokers run in each region",
+            );
+        }
+        if supported(&self.version).is_ok() && self.needs_temporary_brokers() && !self.cluster_size.is_multiple_of(4) {
+            wrong(
+                "cluster_size",
+                &self.cluster_size,
+                "before Camunda 8.6 it must be a multiple of 4: temporary brokers take every other id of a lost region, and each partition needs exactly one of them",
             );
         }
         if self.partition_count == 0 {
@@ -214,8 +249,8 @@ impl ReleaseConfig {
 /// What is wrong with it.
 pub fn supported(version: &str) -> Result<(), String> {
     match semver::Version::parse(version) {
-        Ok(parsed) if (parsed.major, parsed.minor) == (8, 7) => Ok(()),
-        Ok(_) => Err("this version of the provider supports Camunda 8.7".into()),
+        Ok(parsed) if parsed.major == 8 && (2..=7).contains(&parsed.minor) => Ok(()),
+        Ok(_) => Err("this version of the provider supports Camunda 8.2 to 8.7".into()),
         Err(_) => Err("it must be a full version, such as `8.7.2`".into()),
     }
 }
@@ -281,6 +316,10 @@ pub(crate) mod tests {
     #[case::odd(|c: &mut ReleaseConfig| c.cluster_size = 7, &["cluster_size"])]
     #[case::small(|c: &mut ReleaseConfig| c.cluster_size = 2, &["cluster_size"])]
     #[case::version(|c: &mut ReleaseConfig| c.version = "8.8.0".into(), &["version"])]
+    #[case::temporary_brokers(|c: &mut ReleaseConfig| c.version = "8.2.25".into(), &[])]
+    #[case::no_multiple_of_four(|c: &mut ReleaseConfig| { c.version = "8.5.0".into(); c.cluster_size = 6; }, &["cluster_size"])]
+    #[case::six_with_a_cluster_api(|c: &mut ReleaseConfig| { c.version = "8.6.0".into(); c.cluster_size = 6; }, &[])]
+    #[case::old(|c: &mut ReleaseConfig| c.version = "8.1.0".into(), &["version"])]
     #[case::half_version(|c: &mut ReleaseConfig| c.version = "8.7".into(), &["version"])]
     #[case::namespaces(|c: &mut ReleaseConfig| c.namespaces[1] = c.namespaces[0].clone(), &["topology"])]
     #[case::namespace(|c: &mut ReleaseConfig| c.namespaces[1] = "Camunda".into(), &["topology"])]

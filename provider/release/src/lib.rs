@@ -6,6 +6,7 @@
 //! - [`mode`]: first installation, hold or normal, and what `c8_failover` switches;
 //! - [`manifest`], [`digest`](manifest::Manifest::digest): what is compared and reported;
 //! - [`apply`], [`inventory`], [`drift`], [`teardown`]: the way into a cluster, its pruning, what differs, and the way out;
+//! - [`temporary`]: what runs in the survivor meanwhile, before 8.6;
 //! - [`record`]: the DR record that `c8_failover` writes and `c8_region` reads.
 //!
 //! What must never happen here: that `c8_region` renders, digests or prunes something that `c8_failover` switches
@@ -22,6 +23,7 @@ pub mod names;
 pub mod record;
 mod render;
 pub mod teardown;
+pub mod temporary;
 
 pub use config::{ConfigError, ReleaseConfig};
 pub use manifest::{Key, Manifest, Owner};

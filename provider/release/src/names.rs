@@ -43,6 +43,21 @@ pub fn elasticsearch_service(release: &str) -> String {
     format!("{release}-elasticsearch-master-hl")
 }
 
+/// StatefulSet of temporary brokers and its headless Service.
+pub fn temporary(release: &str) -> String {
+    format!("{release}-zeebe-temporary")
+}
+
+/// StatefulSet of the store that stands in for a lost region's, and its headless Service.
+pub fn stand_in(release: &str) -> String {
+    format!("{release}-elasticsearch-temporary")
+}
+
+/// Annotation of a broker's pod template: where it exports what is meant for the store of a region, if not there.
+pub fn store_of(region: u32) -> String {
+    format!("c8-store-{region}")
+}
+
 /// The Deployments that a fail-over switches off and on: their `replicas` belong to `c8_failover`.
 pub fn web_apps(release: &str) -> [String; 3] {
     ["operate", "tasklist", "connectors"].map(|app| format!("{release}-{app}"))

@@ -123,10 +123,21 @@ fn view(config: &ReleaseConfig, mode: Mode) -> Value {
             "readiness_port": readiness_port,
         })
     };
+    // their own management port came with the cluster API
+    let management = if config.needs_temporary_brokers() { 8080 } else { 9600 };
+    let (startup, readiness) = if config.needs_temporary_brokers() {
+        ("/startup", "/ready")
+    } else {
+        ("/actuator/health/startup", "/actuator/health/readiness")
+    };
     let admits: Vec<_> =
         if mode.admits() { config.peer_broker_ids().into_iter().map(names::admit).collect() } else { Vec::new() };
     json!({
         "release": config.release,
+        "version": config.version,
+        "fixed_members": config.needs_temporary_brokers(),
+        "broker_startup": startup,
+        "broker_readiness": readiness,
         "namespace": config.namespace(),
         "peer_namespace": config.peer_namespace(),
         "regions": names::REGIONS,
@@ -155,8 +166,8 @@ fn view(config: &ReleaseConfig, mode: Mode) -> Value {
         "start_script": gate::START,
         "keystore_script": gate::KEYSTORE,
         "web_apps": [
-            web_app("operate", 80, "/actuator/health/readiness", 9600),
-            web_app("tasklist", 80, "/actuator/health/readiness", 9600),
+            web_app("operate", 80, "/actuator/health/readiness", management),
+            web_app("tasklist", 80, "/actuator/health/readiness", management),
             web_app("connectors", 8080, "/actuator/health/readiness", 8080),
         ],
         "mode": mode.data(),

@@ -207,3 +207,22 @@ fn the_node_id_comes_from_ordinal_and_region() {
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "7");
 }
+
+#[test]
+fn before_8_6_the_start_script_asks_where_to_export() {
+    let mut old = config(0);
+    old.version = "8.2.25".into();
+    let manifests = render(&old, Mode::Normal).unwrap();
+    let set = find(&manifests, "StatefulSet/camunda-ew4/camunda-zeebe");
+    assert_eq!(set["metadata"]["labels"]["app.kubernetes.io/version"], "8.2.25");
+    let broker = container(set, "containers", "zeebe");
+    for region in 0..2 {
+        let name = format!("C8_STORE_{region}");
+        let entry = broker["env"].as_array().unwrap().iter().find(|entry| entry["name"] == *name).unwrap();
+        assert_eq!(entry["valueFrom"]["fieldRef"]["fieldPath"], format!("metadata.annotations['c8-store-{region}']"));
+    }
+    assert_eq!(broker["readinessProbe"]["httpGet"]["path"], "/ready");
+    let new = render(&config(0), Mode::Normal).unwrap();
+    let text = find(&new, "StatefulSet/camunda-ew4/camunda-zeebe").to_string();
+    assert!(!text.contains("C8_STORE_0\",\"valueFrom"), "nothing to switch where there is a cluster API");
+}
