@@ -26,18 +26,23 @@ const HTTP: u16 = 9200;
 pub struct Elasticsearch {
     kubernetes: Kubernetes,
     namespace: String,
-    release: String,
+    service: String,
 }
 
 impl Elasticsearch {
     /// The store of the release `release` in `namespace`.
     pub fn new(kubernetes: Kubernetes, namespace: impl Into<String>, release: impl Into<String>) -> Self {
-        Self { kubernetes, namespace: namespace.into(), release: release.into() }
+        let service = format!("{}-elasticsearch-master-hl", release.into());
+        Self { kubernetes, namespace: namespace.into(), service }
+    }
+
+    /// The store behind another Service.
+    pub fn behind(kubernetes: Kubernetes, namespace: impl Into<String>, service: impl Into<String>) -> Self {
+        Self { kubernetes, namespace: namespace.into(), service: service.into() }
     }
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let service = format!("{}-elasticsearch-master-hl", self.release);
-        let answer = self.kubernetes.call_service(&self.namespace, &service, HTTP, call).await?;
+        let answer = self.kubernetes.call_service(&self.namespace, &self.service, HTTP, call).await?;
         if answer.is_success() { Ok(answer) } else { Err(Error::refused(&answer)) }
     }
 

@@ -26,7 +26,7 @@ use wire::CancelProcessInstanceRequest;
 use wire::gateway_client::GatewayClient;
 
 /// Time for one command. Real brokers take 14–90 ms, and 0.6 s the first time.
-const PATIENCE: Duration = Duration::from_secs(8);
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What a partition said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Zeebe {
     }
 
     /// A channel over a port-forward. It has one stream, for one connection: a reconnect fails.
-    async fn channel(&self, pod: &str) -> Result<Channel, String> {
+    pub(super) async fn channel(&self, pod: &str) -> Result<Channel, String> {
         let stream = self.kubernetes.forward(&self.namespace, pod, GRPC).await.map_err(|error| error.to_string())?;
         let stream = Arc::new(Mutex::new(Some(TokioIo::new(stream))));
         let connector = tower::service_fn(move |_| {

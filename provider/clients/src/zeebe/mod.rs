@@ -1,6 +1,6 @@
 //! Zeebe of one region: its gateway's management and REST API, its brokers, and one command.
 //!
-//! The call shapes are those of Camunda 8.6 and 8.7 (`dual-region.md 4.2`, `4.5`). Everything goes over a port-forward of
+//! The call shapes are those of Camunda 8.6 and 8.7 (`dual-region.md 4.2`, `4.5`), and of 8.2 to 8.5 as far as those have them. Everything goes over a port-forward of
 //! its own to a pod behind the Service: a ready one, else one that merely runs, each in turn.
 //!
 //! Two views must not be mixed up. [`Zeebe::topology`] is the gateway's gossip: it works without quorum and without the
@@ -12,6 +12,7 @@ mod command;
 mod error;
 mod exporting;
 mod partitions;
+mod raft;
 mod topology;
 
 use serde::de::DeserializeOwned;
@@ -24,6 +25,7 @@ pub use command::{ProbeAnswer, probe_key};
 pub use error::Error;
 pub use exporting::{ExporterState, ExporterStatus};
 pub use partitions::{BrokerPod, Health, PartitionStatus};
+pub use raft::RaftLog;
 pub use topology::{Broker, Partition, Role, Topology};
 
 use crate::kubernetes::{Call, Kubernetes};

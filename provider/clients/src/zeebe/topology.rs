@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::command::wire::gateway_client::GatewayClient;
+use super::command::{PATIENCE, wire};
 use super::{Error, REST, Zeebe};
 use crate::kubernetes::Call;
 
@@ -85,10 +87,64 @@ impl Topology {
     }
 }
 
+impl From<wire::TopologyResponse> for Topology {
+    fn from(found: wire::TopologyResponse) -> Self {
+        let number = |number: i32| u32::try_from(number).unwrap_or_default();
+        let partition = |partition: wire::Partition| Partition {
+            partition_id: number(partition.partition_id),
+            role: match partition.role() {
+                wire::partition::PartitionBrokerRole::Leader => Role::Leader,
+                wire::partition::PartitionBrokerRole::Follower => Role::Follower,
+                wire::partition::PartitionBrokerRole::Inactive => Role::Inactive,
+            },
+            health: partition.health().as_str_name().to_lowercase(),
+        };
+        let broker = |broker: wire::BrokerInfo| Broker {
+            node_id: number(broker.node_id),
+            host: broker.host,
+            version: broker.version,
+            partitions: broker.partitions.into_iter().map(partition).collect(),
+        };
+        Self {
+            cluster_size: number(found.cluster_size),
+            partitions_count: number(found.partitions_count),
+            replication_factor: number(found.replication_factor),
+            gateway_version: found.gateway_version,
+            brokers: found.brokers.into_iter().map(broker).collect(),
+        }
+    }
+}
+
 impl Zeebe {
-    /// `GET :8080/v2/topology`
+    /// `GET :8080/v2/topology`; by gRPC from a gateway that has no REST API, as before 8.5.
     pub async fn topology(&self) -> Result<Topology, Error> {
-        self.ask(REST, &Call::get("/v2/topology")).await
+        match self.ask(REST, &Call::get("/v2/topology")).await {
+            Err(error) if error.is_silence() || matches!(error, Error::NotFound(_)) => {
+                self.topology_by_grpc().await.map_err(|_| error)
+            }
+            result => result,
+        }
+    }
+
+    async fn topology_by_grpc(&self) -> Result<Topology, Error> {
+        let pods = self.kubernetes.pods_behind(&self.namespace, &self.gateway()).await.map_err(Error::Kubernetes)?;
+        let mut why = "no gateway runs".to_owned();
+        for pod in pods {
+            match self.channel(&pod).await {
+                Ok(channel) => {
+                    let mut client = GatewayClient::new(channel);
+                    let mut request = tonic::Request::new(wire::TopologyRequest {});
+                    request.set_timeout(PATIENCE);
+                    match tokio::time::timeout(PATIENCE, client.topology(request)).await {
+                        Ok(Ok(answer)) => return Ok(answer.into_inner().into()),
+                        Ok(Err(status)) => why = format!("{pod}: {}", status.message()),
+                        Err(_) => why = format!("{pod}: no answer"),
+                    }
+                }
+                Err(error) => why = format!("{pod}: {error}"),
+            }
+        }
+        Err(Error::Unreachable(why))
     }
 }
 
