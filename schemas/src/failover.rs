@@ -11,6 +11,9 @@ use crate::topology::{BackupRepoRef, RegionRef};
 /// surviving brokers and lets exporting go on. With `failover_active = false` after the region was rebuilt, it copies
 /// the search store, takes the region's brokers back in and ends with both regions active. The plan lists the steps.
 /// Each step is skipped if it is done: an apply that was interrupted is completed by the next one.
+///
+/// Before Camunda 8.6 nobody can remove brokers from a cluster. There temporary brokers take the ids of half of the lost ones, and a
+/// store of their own takes what is meant for the lost region's.
 #[derive(Clone, Debug, Default, PartialEq, Model)]
 pub struct Failover {
     /// The two regions: `[c8_region.zero.ref, c8_region.one.ref]`, or literals with the same fields.

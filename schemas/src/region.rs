@@ -96,13 +96,13 @@ pub struct Cluster {
 /// What of Camunda runs in the region. All but the sizes of disks must be the same in both regions.
 #[derive(Clone, Debug, Default, PartialEq, Model)]
 pub struct Camunda {
-    /// Version of Camunda, such as `8.7.2`. This version of the provider supports 8.7.
+    /// Version of Camunda, such as `8.7.2`: 8.2 to 8.7. Before 8.6 a fail-over works with temporary brokers.
     #[tf(required)]
     pub version: Attr<String>,
     /// Name of the release: prefix of all its objects.
     #[tf(optional, default = "camunda")]
     pub release: Attr<String>,
-    /// Number of brokers in both regions together; even, at least 4.
+    /// Number of brokers in both regions together; even, at least 4. Before Camunda 8.6 a multiple of 4.
     #[tf(optional, default = 8)]
     pub cluster_size: Attr<i64>,
     /// Number of partitions.

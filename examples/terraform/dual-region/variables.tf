@@ -10,13 +10,13 @@ variable "failover_active" {
 }
 
 variable "camunda_version" {
-  description = "Version of Camunda in both regions."
+  description = "Version of Camunda in both regions: 8.2 to 8.7. Before 8.6 a fail-over works with temporary brokers."
   type        = string
   default     = "8.7.2"
 }
 
 variable "cluster_size" {
-  description = "Brokers in both regions together."
+  description = "Brokers in both regions together: even, and a multiple of 4 before Camunda 8.6."
   type        = number
   default     = 8
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::observation::{Observation, Part};
+use crate::strategy::Strategy;
 use crate::topology::{RegionId, Topology, list, peer};
 
 /// Width of the column of labels, unless one is longer.
@@ -42,7 +43,7 @@ pub fn evidence(o: &Observation, lost: Option<RegionId>) -> Vec<String> {
 /// [`evidence`], and what the installation will bear after the fail-over.
 pub fn evidence_of_loss(o: &Observation, lost: RegionId) -> Vec<String> {
     let mut all = lines(o, Some(lost));
-    all.extend(o.sizes.map(after_fail_over));
+    all.extend(o.sizes.map(|sizes| after_fail_over(sizes, Strategy::seen(o))));
     columns(all)
 }
 
@@ -106,7 +107,18 @@ pub fn lines(o: &Observation, lost: Option<RegionId>) -> Vec<Line> {
     lines
 }
 
-fn after_fail_over(sizes: Topology) -> Line {
+/// What the installation will bear after a fail-over.
+fn after_fail_over(sizes: Topology, strategy: Strategy) -> Line {
+    if strategy.is_temporary() {
+        return line(
+            "After this apply",
+            &format!(
+                "{} brokers and {} temporary ones, three replicas per partition: losing one more broker stops its partitions",
+                sizes.cluster_size / 2,
+                sizes.temporary(0).len()
+            ),
+        );
+    }
     line(
         "After this apply",
         &format!(

@@ -60,6 +60,12 @@ pub fn assert_before(step: &Step, o: &Observation) -> Result<(), Violation> {
             // region 0 lost: the coordinator is gone and the configuration can't be read before the removal
             hold(o.configuration(Some(*lost)).is_none_or(|c| c.pending.is_none()), || pending_text(o, *lost))
         }
+        Step::Divert { .. }
+        | Step::StartTemporary { .. }
+        | Step::CatchUp { .. }
+        | Step::PointBack { .. }
+        | Step::StopTemporary { .. }
+        | Step::DeleteTemporary { .. } => crate::temporary::assert_before(step, o, sizes),
         Step::DisableExporter { lost } => {
             exporters_exist(o, *lost)?;
             hold(no_pending(o, Some(*lost)), || pending_text(o, *lost))?;
@@ -69,7 +75,7 @@ pub fn assert_before(step: &Step, o: &Observation) -> Result<(), Violation> {
         }
         Step::LiftFence { lost } => {
             let record = o.record();
-            if record.is_some_and(|r| r.state.is_failed_over()) && (Step::ForceRemove { lost: *lost }).done(o) {
+            if record.is_some_and(|r| r.state.is_failed_over()) && was_given_up(o, *lost) {
                 // the old brokers hold an old configuration: they must be gone before anything may pass
                 rebuilt(o, *lost)?;
             }
@@ -93,13 +99,16 @@ pub fn assert_before(step: &Step, o: &Observation) -> Result<(), Violation> {
             hold(phase(o, *lost) == Phase::Paused, || "exporting is not paused".into())?;
             hold(snapshot_is_current(o, *lost) && stores_equal(o), || "the stores are not equal".into())
         }
+        Step::Resume { lost } if crate::temporary::applies(o) => hold(Step::PointBack { lost: *lost }.done(o), || {
+            "not every broker exports to the rebuilt region's own store".into()
+        }),
         Step::Resume { lost } => hold(Step::EnableExporter { lost: *lost }.done(o), || {
             "the exporter of the rebuilt region is not enabled: records would be missing there".into()
         }),
         // an old disk starts as soon as nothing holds it
         Step::OpenGates { region }
             if o.record().is_some_and(|r| r.state.is_failed_over() && r.lost == Some(*region))
-                && (Step::ForceRemove { lost: *region }).done(o) =>
+                && was_given_up(o, *region) =>
         {
             rebuilt(o, *region)
         }
@@ -133,7 +142,12 @@ pub fn ranges(o: &Observation, region: u32) -> Vec<String> {
     ranges
 }
 
-fn hold(condition: bool, why: impl FnOnce() -> String) -> Result<(), Violation> {
+/// What was done can't be undone by letting the region in again.
+fn was_given_up(o: &Observation, lost: u32) -> bool {
+    Step::ForceRemove { lost }.done(o) || crate::temporary::started(o, lost)
+}
+
+pub(crate) fn hold(condition: bool, why: impl FnOnce() -> String) -> Result<(), Violation> {
     if condition { Ok(()) } else { Err(Violation(why())) }
 }
 
@@ -150,7 +164,7 @@ fn lost_is_gone(o: &Observation, sizes: Topology, lost: u32) -> Result<(), Viola
     let view = o
         .view_from(survivor)
         .ok_or_else(|| Violation(format!("no gateway of region {survivor} shows the topology")))?;
-    let seen: Vec<_> = sizes.brokers(lost).into_iter().filter(|id| view.lists(*id)).collect();
+    let seen: Vec<_> = sizes.brokers(lost).into_iter().filter(|id| crate::temporary::at_home(o, view, *id)).collect();
     hold(seen.is_empty(), || format!("brokers {} of region {lost} are seen: it is alive", list(&seen)))
 }
 
@@ -183,7 +197,9 @@ fn unique_ids(o: &Observation) -> Result<(), Violation> {
         let Some(view) = region.view.known() else { continue };
         for (id, seen) in &view.brokers {
             let namespace = &o.region(Topology::region_of(*id)).namespace;
+            let away = o.region(peer(Topology::region_of(*id))).temporary.as_ref();
             let fits = namespace.is_empty()
+                || away.is_some_and(|temporary| temporary.pods.iter().any(|pod| pod.id == *id))
                 || seen.host.is_empty()
                 || seen.host.split('.').any(|label| label == namespace)
                 || !seen.host.contains('.');
@@ -205,6 +221,9 @@ fn admit(o: &Observation, sizes: Topology, brokers: &[u32]) -> Result<(), Violat
     let configuration = o.best_configuration();
     let voters: Vec<u32> =
         brokers.iter().copied().filter(|id| configuration.is_none_or(|c| c.members.contains(id))).collect();
+    if record.state.is_failed_over() && crate::temporary::applies(o) {
+        return crate::temporary::assert_admit(o, sizes, brokers);
+    }
     if record.state.is_failed_over() {
         return hold(voters.is_empty(), || {
             format!("brokers {} are still members: with empty disks they could outvote the living", list(&voters))

@@ -15,6 +15,7 @@
 //!   applying again ends in the same place.
 //!
 //! Map: [`topology`] arithmetic · [`observation`] what was seen · [`record`] what was written down · [`state`] classification ·
+//! [`strategy`] by which means, [`temporary`](Strategy::TemporaryBrokers) brokers or the cluster API ·
 //! [`step`] one step and its done-test · [`sequence`] which steps, in which order · [`invariant`] what is asserted · [`refusal`]
 //! what is refused · [`mod@evidence`] what an operator reads at three in the morning.
 
@@ -26,17 +27,20 @@ pub mod refusal;
 pub mod sequence;
 pub mod state;
 pub mod step;
+pub mod strategy;
+mod temporary;
 pub mod topology;
 
 pub use evidence::evidence;
 pub use invariant::{Violation, assert_before};
 pub use observation::{
     BrokerPod, Claim, Configuration, ExporterState, Exporting, Fence, Mode, Observation, Part, Pending, Phase, Region,
-    Replica, Seen, Snapshot, Store, Sum, View,
+    Replica, Seen, Snapshot, Store, Sum, Temporary, View,
 };
 pub use record::{FenceNote, Record, RecordState};
 pub use refusal::{Refusal, refuse};
 pub use sequence::{Goal, goal, is_covered, is_reached, next_steps};
 pub use state::{State, classify};
 pub use step::{Step, stores_equal, why_not_rebuilt};
+pub use strategy::Strategy;
 pub use topology::{BrokerId, PartitionId, RegionId, Topology, peer};

@@ -106,6 +106,12 @@ pub struct Region {
     pub exporting: Part<Exporting>,
     /// This region's Elasticsearch.
     pub store: Part<Store>,
+    /// Exporters, by the region of their store, that this region's brokers are told to send to a store that stands in for it.
+    pub diverted: BTreeSet<RegionId>,
+    /// Brokers that still run as they were told before.
+    pub stale: BTreeSet<BrokerId>,
+    /// Temporary brokers in this region, with ids of the other; `None` if nothing of them is there.
+    pub temporary: Option<Temporary>,
     /// Pod and node ranges.
     pub ranges: Vec<String>,
     /// Network tags of the nodes.
@@ -124,6 +130,24 @@ pub struct BrokerPod {
     pub ready: bool,
     /// It waits at the gate.
     pub waiting: bool,
+}
+
+/// Temporary brokers, and the store that stands in for the lost region's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Temporary {
+    /// How many are meant to run.
+    pub replicas: u32,
+    /// Their pods.
+    pub pods: Vec<BrokerPod>,
+    /// UID of each one's volume claim.
+    pub disks: BTreeMap<BrokerId, String>,
+    /// As [`Region::diverted`].
+    pub diverted: BTreeSet<RegionId>,
+    /// As [`Region::stale`].
+    pub stale: BTreeSet<BrokerId>,
+    /// The store that stands in is there.
+    pub store: bool,
 }
 
 /// ConfigMap `c8-mode`.

@@ -24,6 +24,9 @@ pub struct Record {
     pub cluster_uids: BTreeMap<RegionId, String>,
     /// UID of each broker's volume claim at the last HEALTHY.
     pub disks: BTreeMap<BrokerId, String>,
+    /// The ledger of a transition with temporary brokers: disks (UID of the volume claim) that were proven to hold the log since
+    /// the last HEALTHY.
+    pub proven: BTreeMap<BrokerId, String>,
     /// Pod and node ranges of each region.
     pub ranges: BTreeMap<RegionId, Vec<String>>,
     /// Network tags of each region's nodes.

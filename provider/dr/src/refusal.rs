@@ -57,7 +57,9 @@ pub fn refuse(o: &Observation, goal: Goal, declared: bool, repository: bool) -> 
         return Some(refusal(
             "This version of Camunda can't be failed over",
             o,
-            format!("Camunda {version} runs. Fail-over by the cluster API needs 8.6 or 8.7."),
+            format!(
+                "Camunda {version} runs. Fail-over by temporary brokers needs 8.2 to 8.5, by the cluster API 8.6 or 8.7."
+            ),
             "Follow the manual procedure of that version.",
         ));
     }
@@ -117,6 +119,14 @@ fn refuse_fail_over(o: &Observation, state: &State, lost: u32, declared: bool) -
             ),
             "Bring one of the regions back first.",
         )),
+        _ if crate::temporary::applies(o) && o.sizes.is_some_and(|sizes| !sizes.cluster_size.is_multiple_of(4)) => {
+            Some(refusal(
+                "Temporary brokers need a multiple of 4 brokers",
+                o,
+                "With this number of brokers some partitions would get no temporary replica, and others two.".into(),
+                "Bring the lost region back as it was.",
+            ))
+        }
         _ => {
             let overlap = crate::invariant::overlapping(
                 &crate::invariant::ranges(o, survivor),
@@ -179,12 +189,16 @@ fn refuse_fail_back(o: &Observation, state: &State, repository: bool) -> Option<
                 )
             })
         }
-        State::FailingOver(lost) if o.sizes.is_some_and(|sizes| removed(o, sizes, *lost)) => Some(refusal(
-            "The fail-over is not finished",
-            o,
-            format!("The brokers of region {lost} were removed, but the fail-over was interrupted."),
-            "Apply with `failover_active = true` first.",
-        )),
+        State::FailingOver(lost)
+            if o.sizes.is_some_and(|sizes| removed(o, sizes, *lost)) || crate::temporary::started(o, *lost) =>
+        {
+            Some(refusal(
+                "The fail-over is not finished",
+                o,
+                format!("The brokers of region {lost} were removed or replaced, but the fail-over was interrupted."),
+                "Apply with `failover_active = true` first.",
+            ))
+        }
         State::FailingOver(lost) => {
             let alive = o.is_recorded_cluster(*lost) == Some(true) && crate::state::brokers_run(o, *lost);
             (!alive).then(|| {
@@ -200,16 +214,7 @@ fn refuse_fail_back(o: &Observation, state: &State, repository: bool) -> Option<
     }
 }
 
-/// The version, if it is one that the cluster API of 8.6 and 8.7 does not fit.
+/// The version, if there is no way of failing over for it.
 fn unsupported(o: &Observation) -> Option<String> {
-    let version = o
-        .regions
-        .iter()
-        .find_map(|region| region.version.clone())
-        .or_else(|| o.record().and_then(|r| r.version.clone()))?;
-    let mut parts = version.split('.');
-    match (parts.next(), parts.next()) {
-        (Some("8"), Some("6" | "7")) => None,
-        _ => Some(version),
-    }
+    crate::strategy::version(o).filter(|version| crate::strategy::Strategy::of(version).is_none())
 }

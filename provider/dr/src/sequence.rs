@@ -79,6 +79,9 @@ fn without(o: &Observation, state: &State, lost: RegionId) -> Vec<Step> {
     // the same decision is carried on, whatever became of the record
     let open = o.open_claim().filter(|claim| claim.lost == lost).map_or(0, |claim| claim.epoch);
     let epoch = open.max(o.record().map_or(0, |r| r.epoch) + 1);
+    if crate::temporary::applies(o) {
+        return crate::temporary::without(o, sizes, lost, epoch);
+    }
     let admitted: Vec<_> = sizes.brokers(lost).into_iter().collect();
     let table = [
         Step::Claim { lost, epoch },
@@ -105,7 +108,8 @@ fn without(o: &Observation, state: &State, lost: RegionId) -> Vec<Step> {
 }
 
 fn view_lists_any(o: &Observation, sizes: Topology, lost: RegionId) -> bool {
-    o.view_from(peer(lost)).is_some_and(|view| sizes.brokers(lost).iter().any(|id| view.lists(*id)))
+    o.view_from(peer(lost))
+        .is_some_and(|view| sizes.brokers(lost).iter().any(|id| crate::temporary::at_home(o, view, *id)))
 }
 
 fn both(o: &Observation, state: &State) -> Vec<Step> {
@@ -115,6 +119,7 @@ fn both(o: &Observation, state: &State) -> Vec<Step> {
         // claimed, perhaps fenced, nothing removed, and the region is alive after all: let it come back
         State::FailingOver(lost)
             if o.sizes.is_some_and(|sizes| !removed(o, sizes, *lost))
+                && !crate::temporary::started(o, *lost)
                 && o.is_recorded_cluster(*lost) == Some(true)
                 && brokers_run(o, *lost) =>
         {
@@ -130,6 +135,9 @@ fn both(o: &Observation, state: &State) -> Vec<Step> {
 
 fn fail_back(o: &Observation, lost: RegionId) -> Vec<Step> {
     let Some(sizes) = o.sizes else { return Vec::new() };
+    if crate::temporary::applies(o) {
+        return finish(o, crate::temporary::fail_back(o, sizes, lost));
+    }
     let mut groups: Vec<Vec<u32>> = Vec::new();
     let mut brokers: Vec<u32> = sizes.brokers(lost).into_iter().collect();
     if lost == 0 {
@@ -186,6 +194,11 @@ fn fail_back(o: &Observation, lost: RegionId) -> Vec<Step> {
 fn settle(o: &Observation, returned: Option<RegionId>) -> Vec<Step> {
     let mut steps = Vec::new();
     let fenced = o.fence.known().is_some_and(|f| f.any || f.store);
+    if crate::temporary::applies(o)
+        && let Some(lost) = returned
+    {
+        steps.extend(crate::temporary::undo(o, lost));
+    }
     if let Some(lost) = returned.or_else(|| fenced.then(|| o.record().and_then(|r| r.lost).unwrap_or(1))) {
         for step in [Step::LiftFence { lost }, Step::LiftStoreFence { lost }] {
             if !step.done(o) {

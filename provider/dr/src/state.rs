@@ -154,6 +154,9 @@ fn claimed(o: &Observation, sizes: Topology, state: RecordState, lost: RegionId)
     if let Some(why) = &o.region(survivor).unread {
         return State::Unknown(format!("region {survivor} holds the only data and can't be looked at: {why}"));
     }
+    if crate::temporary::applies(o) {
+        return crate::temporary::claimed(o, sizes, state, lost, is_rebuilt(o, lost));
+    }
     let only_survivors = o.configuration(Some(lost)).is_some_and(|c| c.members == sizes.brokers(survivor));
     let returned = o.view_from(survivor).is_some_and(|view| sizes.brokers(lost).iter().all(|id| view.lists(*id)));
     match state {
@@ -170,18 +173,22 @@ fn claimed(o: &Observation, sizes: Topology, state: RecordState, lost: RegionId)
             let apps_off = o.region(survivor).mode.as_ref().is_some_and(|m| !m.web_apps);
             if !exporter_off || paused || apps_off {
                 State::FailingBack(lost)
-            } else if o.is_recorded_cluster(lost) == Some(false)
-                || (o.region(lost).api.is_known()
-                    && o.region(lost).unread.is_none()
-                    && o.old_disks(lost).is_empty()
-                    && !brokers_run(o, lost))
-            {
+            } else if is_rebuilt(o, lost) {
                 State::Rebuilt(lost)
             } else {
                 State::FailedOver(lost)
             }
         }
     }
+}
+
+/// Another cluster, or one without the old disks, in which no broker runs.
+fn is_rebuilt(o: &Observation, lost: RegionId) -> bool {
+    o.is_recorded_cluster(lost) == Some(false)
+        || (o.region(lost).api.is_known()
+            && o.region(lost).unread.is_none()
+            && o.old_disks(lost).is_empty()
+            && !brokers_run(o, lost))
 }
 
 /// Nothing was given up so far.
@@ -259,6 +266,20 @@ pub fn why_not_healthy(o: &Observation, sizes: Topology) -> Option<String> {
     if !view.all_healthy() {
         return Some("a replica is unhealthy".into());
     }
+    let configured = if crate::temporary::applies(o) {
+        crate::temporary::why_not_healthy(o, sizes, view)
+    } else {
+        why_not_configured(o, sizes)
+    };
+    let paused = o
+        .regions
+        .iter()
+        .any(|region| region.exporting.known().is_some_and(|e| matches!(e.phase, Phase::Paused | Phase::Mixed)));
+    configured.or_else(|| paused.then(|| "exporting is paused".into()))
+}
+
+/// What the cluster configuration lacks.
+fn why_not_configured(o: &Observation, sizes: Topology) -> Option<String> {
     let Some(configuration) = o.configuration(None) else {
         return Some("the cluster configuration can't be read".into());
     };
@@ -278,11 +299,7 @@ pub fn why_not_healthy(o: &Observation, sizes: Topology) -> Option<String> {
             return Some(format!("exporter {id} is not enabled"));
         }
     }
-    let paused = o
-        .regions
-        .iter()
-        .any(|region| region.exporting.known().is_some_and(|e| matches!(e.phase, Phase::Paused | Phase::Mixed)));
-    paused.then(|| "exporting is paused".into())
+    None
 }
 
 /// The configuration holds one region's brokers only: the region that was removed.

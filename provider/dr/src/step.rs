@@ -41,6 +41,41 @@ pub enum Step {
         /// The region whose store is meant.
         lost: RegionId,
     },
+    /// Let another store stand in for the lost region's, and restart the survivor's brokers with it.
+    Divert {
+        /// The region whose store is meant.
+        lost: RegionId,
+    },
+    /// Start brokers on empty disks with the ids of every other lost one.
+    StartTemporary {
+        /// The region whose ids they take.
+        lost: RegionId,
+    },
+    /// Let the rebuilt region's brokers export to the store that stands in for their own.
+    DivertRebuilt {
+        /// The region that was rebuilt.
+        lost: RegionId,
+    },
+    /// See brokers that began on empty disks hold the log, and write it down.
+    CatchUp {
+        /// Their ids.
+        brokers: Vec<BrokerId>,
+    },
+    /// Restart the brokers one by one with the rebuilt region's own store.
+    PointBack {
+        /// The region that is being taken back.
+        lost: RegionId,
+    },
+    /// Stop the temporary brokers; their disks stay.
+    StopTemporary {
+        /// The region whose ids they have.
+        lost: RegionId,
+    },
+    /// See every partition commit without the temporary brokers, then delete their disks.
+    DeleteTemporary {
+        /// The region whose ids they had.
+        lost: RegionId,
+    },
     /// Let exporting and the web apps go on in the survivor after a fail-back that was given up.
     ResumeSurvivor {
         /// The region that is lost.
@@ -129,6 +164,29 @@ impl Step {
             Self::Withdraw { brokers } => format!("withdraw the admission of brokers {}", list(brokers)),
             Self::ForceRemove { lost } => format!("force-remove brokers {}", brokers(lost)),
             Self::DisableExporter { lost } => format!("disable exporter {}", exporter_id(*lost)),
+            Self::Divert { lost } => format!(
+                "let another store stand in for the one of region {lost}, and restart the brokers of region {} with it",
+                peer(*lost)
+            ),
+            Self::StartTemporary { lost } => format!(
+                "start temporary brokers {} on empty disks in {}",
+                o.sizes.map_or_else(|| "for the lost ones".to_owned(), |s| list(&s.temporary(*lost))),
+                namespace(peer(*lost))
+            ),
+            Self::DivertRebuilt { lost } => {
+                format!("let the brokers of region {lost} export to the store that stands in for theirs")
+            }
+            Self::CatchUp { brokers } => {
+                format!("wait until brokers {} hold the log of all their partitions, and record it", list(brokers))
+            }
+            Self::PointBack { lost } => {
+                format!("restart the brokers one by one with the store of region {lost} itself")
+            }
+            Self::StopTemporary { .. } => "stop the temporary brokers and keep their disks".into(),
+            Self::DeleteTemporary { .. } => {
+                "verify that every partition commits without the temporary brokers, else start them again; then delete their disks"
+                    .into()
+            }
             Self::ResumeSurvivor { lost } => {
                 format!("give the fail-back up: resume exporting and the web apps in region {}", peer(*lost))
             }
@@ -172,6 +230,13 @@ impl Step {
         let record = o.record();
         match self {
             Self::Claim { lost, .. } => record.is_some_and(|r| r.state.is_failed_over() && r.lost == Some(*lost)),
+            Self::Divert { .. }
+            | Self::StartTemporary { .. }
+            | Self::DivertRebuilt { .. }
+            | Self::CatchUp { .. }
+            | Self::PointBack { .. }
+            | Self::StopTemporary { .. }
+            | Self::DeleteTemporary { .. } => crate::temporary::done(self, o, sizes),
             Self::Fence { lost } => {
                 removed(o, sizes, *lost)
                     || (o.fence.known().is_some_and(|f| f.brokers && f.store)
@@ -207,11 +272,15 @@ impl Step {
             Self::Restore { lost } => restored(o, *lost) || (snapshot_is_current(o, *lost) && stores_equal(o)),
             Self::LiftStoreFence { .. } => o.fence.known().is_some_and(|f| !f.store) || o.fence == crate::Part::Absent,
             Self::EnableExporter { lost } => restored(o, *lost) && no_pending(o, Some(*lost)),
-            Self::Resume { lost } => restored(o, *lost) && phase(o, *lost) == Phase::Exporting,
+            Self::Resume { lost } => {
+                restored(o, *lost)
+                    && exporter(o, *lost) == Some(ExporterState::Enabled)
+                    && phase(o, *lost) == Phase::Exporting
+            }
             Self::OpenGates { region } => o.region(*region).mode.as_ref().is_none_or(|mode| !mode.hold),
             Self::Admit { brokers } => brokers.iter().all(|id| {
                 let survivor = peer(Topology::region_of(*id));
-                o.view_from(survivor).is_some_and(|view| view.lists(*id))
+                o.view_from(survivor).is_some_and(|view| crate::temporary::at_home(o, view, *id))
                     && o.region(Topology::region_of(*id)).pods.iter().all(|pod| pod.id != *id || !pod.waiting)
             }),
             Self::AddBrokers { lost } => o.configuration(Some(*lost)).is_some_and(|c| {
@@ -245,6 +314,15 @@ impl Step {
             }
             Self::DisableExporter { .. } | Self::EnableExporter { .. } => {
                 "Repair the brokers that are down; the change goes on by itself. Then apply again."
+            }
+            Self::Divert { .. } | Self::StartTemporary { .. } | Self::DivertRebuilt { .. } | Self::PointBack { .. } => {
+                "Look at the pods that do not start (kubectl describe): there may be no room for them. Then apply again."
+            }
+            Self::CatchUp { .. } => {
+                "Look at the log of these brokers. Nothing else is started before they hold the log."
+            }
+            Self::StopTemporary { .. } | Self::DeleteTemporary { .. } => {
+                "The temporary brokers' disks are still there. Repair the brokers that are down, then apply again."
             }
             Self::ResumeSurvivor { .. } | Self::Resume { .. } | Self::Pause { .. } => {
                 "Every partition needs a leader and all its replicas. Repair the brokers that are down, then apply again."
@@ -280,11 +358,14 @@ pub(crate) fn removed(o: &Observation, sizes: Topology, lost: RegionId) -> bool 
 
 /// No cluster change is in progress, and that is known.
 pub(crate) fn no_pending(o: &Observation, lost: Option<RegionId>) -> bool {
-    o.configuration(lost).is_some_and(|c| c.pending.is_none())
+    crate::temporary::applies(o) || o.configuration(lost).is_some_and(|c| c.pending.is_none())
 }
 
 /// State of the exporter to the lost region's store, as the survivor sees it.
 pub(crate) fn exporter(o: &Observation, lost: RegionId) -> Option<ExporterState> {
+    if crate::temporary::applies(o) {
+        return Some(crate::temporary::exporter(o, lost));
+    }
     o.configuration(Some(lost))?.exporters.get(&exporter_id(lost)).copied()
 }
 
@@ -294,10 +375,11 @@ pub(crate) fn phase(o: &Observation, lost: RegionId) -> Phase {
 }
 
 /// The milestone of a fail-back: the store was restored and the exporter enabled *after* it, because the record says so right
-/// before. An enabled exporter alone says nothing: it is enabled before a fail-over too.
+/// before. An enabled exporter alone says nothing: it is enabled before a fail-over too. With temporary brokers the record alone
+/// says it: it is written once both stores are equal, and exporting is paused until every broker has its own store again.
 pub(crate) fn restored(o: &Observation, lost: RegionId) -> bool {
     o.record().is_some_and(|r| r.state == RecordState::FailingBack && r.lost == Some(lost))
-        && exporter(o, lost) == Some(ExporterState::Enabled)
+        && (crate::temporary::applies(o) || exporter(o, lost) == Some(ExporterState::Enabled))
 }
 
 /// A complete snapshot of this epoch holds exactly the positions at which the survivor's exporters are paused.

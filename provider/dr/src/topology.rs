@@ -41,6 +41,12 @@ impl Topology {
         (0..self.cluster_size).filter(|id| Self::region_of(*id) == region).collect()
     }
 
+    /// The ids of a lost region that temporary brokers take: every other one, so that each partition gets exactly one of them
+    /// as long as the number of brokers is a multiple of 4 (dual-region.md 3.1).
+    pub fn temporary(&self, lost: RegionId) -> BTreeSet<BrokerId> {
+        self.brokers(lost).into_iter().filter(|id| Self::ordinal(*id).is_multiple_of(2)).collect()
+    }
+
     /// The region of a broker.
     pub fn region_of(broker: BrokerId) -> RegionId {
         broker % Self::REGIONS

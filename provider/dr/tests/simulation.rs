@@ -44,7 +44,10 @@ fn settle(world: &mut World, goal: Goal, lives: &[usize]) {
 }
 
 fn healthy_world() -> World {
-    let mut world = World::new();
+    healthy(World::new())
+}
+
+fn healthy(mut world: World) -> World {
     for _ in 0..3 {
         world.tick();
     }
@@ -61,10 +64,15 @@ fn assert_equal_and_complete(world: &mut World) {
     assert!(world.admits.iter().all(std::collections::BTreeSet::is_empty), "an admission is left");
     assert_eq!(world.apps, [true; 2]);
     assert_eq!(world.members, SIZES.all());
+    assert!(world.temporary.is_none(), "temporary brokers are left");
+    assert_eq!(world.told, [false; 2], "a store still stands in for another");
 }
 
 fn story(lost: u32, forming: &[usize], over: &[usize], back: &[usize]) {
-    let mut world = World::new();
+    story_in(World::new(), lost, forming, over, back);
+}
+
+fn story_in(mut world: World, lost: u32, forming: &[usize], over: &[usize], back: &[usize]) {
     world.tick();
     settle(&mut world, Goal::Both, forming);
     for _ in 0..5 {
@@ -95,6 +103,76 @@ fn story(lost: u32, forming: &[usize], over: &[usize], back: &[usize]) {
 fn the_straight_path_in_both_regions() {
     story(0, &[], &[], &[]);
     story(1, &[], &[], &[]);
+}
+
+#[test]
+fn the_straight_path_with_temporary_brokers() {
+    story_in(World::fixed(), 0, &[], &[], &[]);
+    story_in(World::fixed(), 1, &[], &[], &[]);
+}
+
+#[test]
+fn a_region_without_cluster_api_that_returns_before_temporary_brokers_run_gets_its_own_store_again() {
+    for life in 1..6 {
+        let mut world = healthy(World::fixed());
+        world.lose(1);
+        world.tick();
+        apply(&mut world, Goal::Without(1), life);
+        if world.temporary.as_ref().is_some_and(|t| t.replicas > 0) {
+            continue;
+        }
+        world.bring_back(1);
+        world.started.extend(SIZES.brokers(1));
+        world.tick();
+        assert_eq!(refuse(&world.observe(), Goal::Both, false, true), None, "{}", classify(&world.observe()));
+        settle(&mut world, Goal::Both, &[]);
+        assert_eq!(classify(&world.observe()), State::Healthy);
+        assert_equal_and_complete(&mut world);
+    }
+}
+
+#[test]
+fn a_second_loss_with_temporary_brokers_can_be_abandoned_until_their_ids_are_given_back() {
+    for life in 1..16 {
+        let mut world = healthy(World::fixed());
+        world.lose(1);
+        settle(&mut world, Goal::Without(1), &[]);
+        world.rebuild(1);
+        apply(&mut world, Goal::Both, life);
+        world.lose(1);
+        world.tick();
+        settle(&mut world, Goal::Without(1), &[]);
+        assert!(world.all_led(), "no quorum, killed after {life}");
+        assert!(!world.paused, "still paused, killed after {life}");
+        world.tick();
+        assert_eq!(world.exported[0], world.log, "killed after {life}");
+        world.rebuild(1);
+        settle(&mut world, Goal::Both, &[]);
+        assert_equal_and_complete(&mut world);
+    }
+}
+
+#[test]
+fn a_survivor_on_a_new_disk_is_no_ground_for_temporary_brokers() {
+    let mut world = healthy(World::fixed());
+    world.lose(1);
+    world.disks.insert(2, "disk-2-new".into());
+    settle_until(&mut world, |step| matches!(step, Step::StartTemporary { .. }));
+    let violation = assert_before(&Step::StartTemporary { lost: 1 }, &world.observe()).unwrap_err();
+    assert!(violation.0.contains("brokers 2"), "{violation}");
+}
+
+fn settle_until(world: &mut World, until: impl Fn(&Step) -> bool) {
+    for _ in 0..50 {
+        match next_steps(&world.observe(), Goal::Without(1)).into_iter().next() {
+            Some(step) if !until(&step) => {
+                world.act(&step, usize::MAX);
+                world.tick();
+            }
+            _ => return,
+        }
+    }
+    panic!("never comes");
 }
 
 #[test]
@@ -211,5 +289,19 @@ proptest! {
         back in prop::collection::vec(1usize..8, 0..12),
     ) {
         story(lost, &forming, &over, &back);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn kills_at_any_instant_with_temporary_brokers_end_in_the_same_place(
+        lost in 0u32..2,
+        forming in prop::collection::vec(1usize..6, 0..4),
+        over in prop::collection::vec(1usize..8, 0..8),
+        back in prop::collection::vec(1usize..10, 0..12),
+    ) {
+        story_in(World::fixed(), lost, &forming, &over, &back);
     }
 }

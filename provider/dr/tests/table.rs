@@ -185,6 +185,61 @@ fn a_fail_back_is_planned_in_the_order_that_loses_nothing() {
 }
 
 #[test]
+fn temporary_brokers_are_planned_one_fresh_replica_at_a_time() {
+    let mut w = World::fixed();
+    w.tick();
+    run(&mut w, Goal::Both, never);
+    w.lose(1);
+    w.tick();
+    let texts = |w: &World, goal| {
+        let o = w.observe();
+        next_steps(&o, goal).iter().map(|s| s.text(&o)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        texts(&w, Goal::Without(1)),
+        [
+            "claim the transition: region 1 is lost, epoch 1",
+            "fence: deny all traffic between ns-zero and ns-one but DNS",
+            "withdraw the admission of brokers 1, 3, 5, 7",
+            "let another store stand in for the one of region 1, and restart the brokers of region 0 with it",
+            "start temporary brokers 1, 5 on empty disks in ns-zero",
+            "verify that every partition commits and exports in region 0, and record it",
+        ]
+    );
+    run(&mut w, Goal::Without(1), never);
+    w.rebuild(1);
+    w.tick();
+    assert_eq!(
+        texts(&w, Goal::Both),
+        [
+            "stop the web apps and connectors in both regions",
+            "lift the fence between ns-zero and ns-one, and prove it",
+            "let the brokers of region 1 export to the store that stands in for theirs",
+            "open the gates of region 1 to admitted brokers",
+            "admit brokers 3, 7",
+            "wait until brokers 3, 7 hold the log of all their partitions, and record it",
+            "pause exporting, and wait until no position moves",
+            "take a snapshot of the store of region 0, retaken if positions move",
+            "restore it into the store of region 1, and verify that both are equal",
+            "let brokers reach the store of region 1 again",
+            "restart the brokers one by one with the store of region 1 itself",
+            "resume exporting",
+            "stop the temporary brokers and keep their disks",
+            "verify that every partition commits without the temporary brokers, else start them again; then delete their disks",
+            "admit brokers 1, 5",
+            "wait until brokers 1, 5 hold the log of all their partitions, and record it",
+            "wait until all brokers are there, every partition has one leader and all are healthy",
+            "start the web apps and connectors in both regions",
+            "withdraw the admission of brokers 1, 3, 5, 7",
+            "verify both regions and record that the installation is healthy",
+        ]
+    );
+    // all of L at once would be two fresh voters in each partition
+    assert!(assert_before(&Step::Admit { brokers: vec![1, 3, 5, 7] }, &w.observe()).is_err());
+    assert!(assert_before(&Step::Admit { brokers: vec![1, 5] }, &w.observe()).is_err(), "their ids are taken");
+}
+
+#[test]
 fn refusals_show_the_evidence_and_the_way_out() {
     let o = world("failed_over").observe();
     let refusal = refuse(&o, Goal::Both, false, true).unwrap();

@@ -11,6 +11,7 @@ pub struct Installation {
     pub world: World,
     /// The configuration.
     pub project: Project,
+    version: &'static str,
 }
 
 /// Names of the clusters in the example, by region.
@@ -25,9 +26,17 @@ impl Installation {
     /// # Errors
     /// As [`Project::example`].
     pub async fn planned() -> Result<Self> {
+        Self::planned_of("8.7.2").await
+    }
+
+    /// The same of another version of Camunda.
+    ///
+    /// # Errors
+    /// As [`Project::example`].
+    pub async fn planned_of(version: &'static str) -> Result<Self> {
         let world = World::start().await?;
         let project = Project::example("dual-region", &world)?;
-        let installation = Self { world, project };
+        let installation = Self { world, project, version };
         installation.failover_active(false)?;
         Ok(installation)
     }
@@ -37,7 +46,15 @@ impl Installation {
     /// # Errors
     /// Anything of that fails.
     pub async fn running() -> Result<Self> {
-        let installation = Self::planned().await?;
+        Self::running_of("8.7.2").await
+    }
+
+    /// The same of another version of Camunda.
+    ///
+    /// # Errors
+    /// Anything of that fails.
+    pub async fn running_of(version: &'static str) -> Result<Self> {
+        let installation = Self::planned_of(version).await?;
         installation.project.apply(&[]).await?.ok()?;
         installation.works(20).await?;
         Ok(installation)
@@ -48,7 +65,15 @@ impl Installation {
     /// # Errors
     /// Anything of that fails.
     pub async fn failed_over(lost: usize) -> Result<Self> {
-        let installation = Self::running().await?;
+        Self::failed_over_of("8.7.2", lost).await
+    }
+
+    /// The same of another version of Camunda.
+    ///
+    /// # Errors
+    /// Anything of that fails.
+    pub async fn failed_over_of(version: &'static str, lost: usize) -> Result<Self> {
+        let installation = Self::running_of(version).await?;
         installation.lose(lost).await?;
         installation.failover_active(true)?;
         installation.project.apply(&[]).await?.ok()?;
@@ -65,6 +90,7 @@ impl Installation {
             ("project", "\"sandbox\""),
             ("backup_bucket", "\"camunda-backup-test\""),
             ("keep_backups", "false"),
+            ("camunda_version", &format!("\"{}\"", self.version)),
             ("cluster_size", &BROKERS.to_string()),
             ("partition_count", "4"),
             ("failure_timeout", "\"1s\""),

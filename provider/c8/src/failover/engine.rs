@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use c8_clients::zeebe::{ClusterConfiguration, Error, PartitionStatus, Role, Topology as Gossip, Zeebe};
 use c8_dr::{
-    BrokerId, BrokerPod, Configuration, ExporterState, Exporting, Part, PartitionId, Pending, Phase, Replica, Seen,
-    Topology, View,
+    BrokerId, BrokerPod, Configuration, ExporterState, Exporting, Part, PartitionId, Pending, Phase, Region, Replica,
+    Seen, Topology, View,
 };
 use c8_release::names;
 
@@ -54,12 +54,27 @@ pub async fn reports(zeebe: &Zeebe, at: &RegionAt, pods: &[BrokerPod]) -> Result
     futures::future::join_all(asked).await.into_iter().collect()
 }
 
-/// What the region's brokers say about exporting.
-pub async fn exporting(zeebe: &Zeebe, at: &RegionAt, pods: &[BrokerPod]) -> Part<Exporting> {
-    if !pods.iter().any(|pod| pod.running) {
+/// The same for the temporary brokers in the region.
+///
+/// # Errors
+/// As [`reports`].
+pub async fn temporary_reports(zeebe: &Zeebe, at: &RegionAt, pods: &[BrokerPod]) -> Result<Reports, Error> {
+    let set = names::temporary(&at.release);
+    let asked = pods.iter().filter(|pod| pod.running).map(|pod| {
+        let name = format!("{set}-{}", Topology::ordinal(pod.id) / 2);
+        async move { Ok((pod.id, zeebe.partitions(&name).await?)) }
+    });
+    futures::future::join_all(asked).await.into_iter().collect()
+}
+
+/// What the brokers that run in a region say, temporary ones included. `Absent` if none runs.
+pub async fn all_reports(zeebe: &Zeebe, at: &RegionAt, region: &Region) -> Part<Reports> {
+    let temporary: &[BrokerPod] = region.temporary.as_ref().map_or(&[], |temporary| &temporary.pods);
+    if !region.pods.iter().chain(temporary).any(|pod| pod.running) {
         return Part::Absent;
     }
-    part(reports(zeebe, at, pods).await, summarise)
+    let found = futures::try_join!(reports(zeebe, at, &region.pods), temporary_reports(zeebe, at, temporary));
+    part(found, |(own, temporary)| own.iter().chain(temporary).map(|(id, all)| (*id, all.clone())).collect())
 }
 
 fn read_view(gossip: &Gossip) -> View {

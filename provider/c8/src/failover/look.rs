@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use c8_clients::kubernetes::{
     CONFIG_MAP, Error, Kubernetes, NODE, PERSISTENT_VOLUME_CLAIM, POD, SERVICE, STATEFUL_SET,
 };
-use c8_dr::{BrokerPod, Mode, Part, Region, Topology};
-use c8_release::{mode::past_gate, names, record};
+use c8_dr::{BrokerId, BrokerPod, Mode, Part, Region, RegionId, Strategy, Temporary, Topology, peer};
+use c8_release::{mode::past_gate, names, record, temporary};
 use serde_json::Value;
 
 use super::record::to_dr;
@@ -20,7 +20,7 @@ use crate::{
 pub struct Release {
     /// Sizes.
     pub sizes: Option<Topology>,
-    /// Version, from the image.
+    /// Version.
     pub version: Option<String>,
     /// Environment of the broker container.
     pub env: BTreeMap<String, String>,
@@ -151,18 +151,100 @@ async fn objects(at: &RegionAt, alive: &Alive, region: &mut Region) -> Release {
             region.admits.insert(id);
         }
     }
-    let prefix = format!("data-{}-", names::brokers(&at.release));
-    for claim in claims.unwrap_or_default() {
-        let ordinal = name(&claim).strip_prefix(&prefix).and_then(|ordinal| ordinal.parse().ok());
-        let uid = claim.pointer("/metadata/uid").and_then(Value::as_str);
-        if let (Some(ordinal), Some(uid)) = (ordinal, uid) {
-            region.disks.insert(Topology::broker(region.id, ordinal), uid.to_owned());
+    let claims = claims.unwrap_or_default();
+    let own = region.id;
+    region.disks = disks(&claims, &names::brokers(&at.release), |ordinal| Topology::broker(own, ordinal));
+    let pods = pods.map(|pods| {
+        read_pods(at, &pods, region);
+        pods
+    });
+    let set = set.ok().flatten();
+    let release = set.as_ref().map(release).unwrap_or_default();
+    if let (Some(set), Ok(pods)) = (&set, &pods)
+        && release.version.as_deref().and_then(Strategy::of) == Some(Strategy::TemporaryBrokers)
+    {
+        (region.diverted, region.stale) =
+            stand_ins(set, pods, &names::brokers(&at.release), |ordinal| Topology::broker(own, ordinal));
+        match temporaries(at, kubernetes, pods, &claims).await {
+            Ok(found) => region.temporary = found,
+            Err(error) => region.unread = Some(format!("temporary brokers: {error}")),
         }
     }
-    if let Ok(pods) = pods {
-        read_pods(at, &pods, region);
+    release
+}
+
+/// UID of the volume claim of each broker of a StatefulSet.
+fn disks(claims: &[Value], set: &str, id: impl Fn(u32) -> BrokerId) -> BTreeMap<BrokerId, String> {
+    let prefix = format!("data-{set}-");
+    let disk = |claim: &Value| {
+        let ordinal = name(claim).strip_prefix(&prefix)?.parse().ok()?;
+        Some((id(ordinal), claim.pointer("/metadata/uid")?.as_str()?.to_owned()))
+    };
+    claims.iter().filter_map(disk).collect()
+}
+
+/// Where the exporters of a StatefulSet's brokers are told to write to, by the region of their store; and the brokers that were
+/// told something else when they started.
+pub fn stand_ins(
+    set: &Value,
+    pods: &[Value],
+    own: &str,
+    id: impl Fn(u32) -> BrokerId,
+) -> (BTreeSet<RegionId>, BTreeSet<BrokerId>) {
+    let told = |object: &Value, place: &str| {
+        [0_u32, 1].map(|region| {
+            let annotations = object.pointer(place).and_then(|annotations| annotations.get(names::store_of(region)));
+            annotations.and_then(Value::as_str).filter(|url| !url.is_empty()).map(str::to_owned)
+        })
+    };
+    let wanted = told(set, "/spec/template/metadata/annotations");
+    let prefix = format!("{own}-");
+    let stale = pods.iter().filter_map(|pod| {
+        let ordinal = name(pod).strip_prefix(&prefix)?.parse().ok()?;
+        (told(pod, "/metadata/annotations") != wanted).then(|| id(ordinal))
+    });
+    let stale = stale.collect();
+    let diverted = [0, 1].into_iter().zip(&wanted).filter(|(_, url)| url.is_some()).map(|(region, _)| region);
+    (diverted.collect(), stale)
+}
+
+/// Temporary brokers in this region, with their disks, and the store that stands in; `None` if nothing of it is there.
+async fn temporaries(
+    at: &RegionAt,
+    kubernetes: &Kubernetes,
+    pods: &[Value],
+    claims: &[Value],
+) -> Result<Option<Temporary>, Error> {
+    let own = names::temporary(&at.release);
+    let set = STATEFUL_SET.named(&at.namespace, &own);
+    let store = STATEFUL_SET.named(&at.namespace, &names::stand_in(&at.release));
+    let (set, store) = futures::try_join!(kubernetes.find(&set), kubernetes.find(&store))?;
+    let lost = peer(u32::from(at.id));
+    let id = |ordinal| temporary::broker_id(lost, ordinal);
+    let mut found = Temporary { disks: disks(claims, &own, id), store: store.is_some(), ..Temporary::default() };
+    let prefix = format!("{own}-");
+    found.pods = pods
+        .iter()
+        .filter_map(|pod| Some(broker_pod(pod, id(name(pod).strip_prefix(&prefix)?.parse().ok()?))))
+        .collect();
+    found.pods.sort_by_key(|pod| pod.id);
+    if let Some(set) = &set {
+        let replicas = set.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1);
+        found.replicas = u32::try_from(replicas).unwrap_or_default();
+        (found.diverted, found.stale) = stand_ins(set, pods, &own, id);
     }
-    set.ok().flatten().map(|set| release(&set)).unwrap_or_default()
+    let nothing = set.is_none() && found.pods.is_empty() && found.disks.is_empty() && !found.store;
+    Ok((!nothing).then_some(found))
+}
+
+fn broker_pod(pod: &Value, id: BrokerId) -> BrokerPod {
+    let running = container(pod, "containerStatuses", "zeebe", "running");
+    BrokerPod {
+        id,
+        running,
+        ready: condition(pod, "Ready"),
+        waiting: !running && !past_gate(pod) && container(pod, "initContainerStatuses", "gate", "running"),
+    }
 }
 
 fn read_pods(at: &RegionAt, pods: &[Value], region: &mut Region) {
@@ -179,13 +261,7 @@ fn read_pods(at: &RegionAt, pods: &[Value], region: &mut Region) {
             continue;
         }
         let Some(ordinal) = name(pod).strip_prefix(&prefix).and_then(|ordinal| ordinal.parse().ok()) else { continue };
-        let running = container(pod, "containerStatuses", "zeebe", "running");
-        region.pods.push(BrokerPod {
-            id: Topology::broker(region.id, ordinal),
-            running,
-            ready: condition(pod, "Ready"),
-            waiting: !running && !past_gate(pod) && container(pod, "initContainerStatuses", "gate", "running"),
-        });
+        region.pods.push(broker_pod(pod, Topology::broker(region.id, ordinal)));
     }
     region.pods.sort_by_key(|pod| pod.id);
     region.web_apps_running = Some(web_apps_running);
@@ -213,8 +289,12 @@ pub fn release(set: &Value) -> Release {
         }
         _ => None,
     };
+    // the label says what was asked for; another image may have any tag
+    let label = set.pointer("/metadata/labels/app.kubernetes.io~1version").and_then(Value::as_str);
     let image = broker["image"].as_str().unwrap_or_default();
-    let version = image.rsplit_once(':').map(|(_, tag)| tag.split('@').next().unwrap_or(tag).to_owned());
+    let version = label
+        .map(str::to_owned)
+        .or_else(|| image.rsplit_once(':').map(|(_, tag)| tag.split('@').next().unwrap_or(tag).to_owned()));
     Release { sizes, version, env }
 }
 

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use c8_clients::gcp::Firewalls;
-use c8_dr::{Claim, Fence, Observation, Part, Region};
+use c8_dr::{Claim, Fence, Observation, Part, Region, Strategy};
 use c8_schemas::topology::Place;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    claim, engine, fence,
+    claim,
+    engine::{self, Reports},
+    fence,
     look::{self, Release},
     store, time,
 };
@@ -66,7 +68,7 @@ pub async fn observe(
 ) -> Seen {
     let until = Instant::now() + depth.within;
     let [zero, one] = &installation.regions;
-    let (rules, (zero, zero_release), (one, one_release)) = futures::join!(
+    let (rules, (zero, zero_release, zero_reports), (one, one_release, one_reports)) = futures::join!(
         async {
             let looked = timeout_at(until, rules(client, installation)).await;
             looked.unwrap_or_else(|_| (Part::Unreachable(too_late(depth)), None))
@@ -77,6 +79,7 @@ pub async fn observe(
     let (fence, claim) = rules;
     let mut o = Observation { at: time::now(), regions: [zero, one], fence, claim, ..Observation::default() };
     o.sizes = zero_release.sizes.or(one_release.sizes).or_else(|| o.record().and_then(|record| record.sizes));
+    exporting(&mut o, [zero_reports, one_reports]);
     if depth.stores && o.record().is_some_and(|record| record.state.is_failed_over()) {
         let look = |id: u8, reach: &Reach| {
             let at = installation.region(id).clone();
@@ -105,10 +108,18 @@ fn too_late(depth: Depth<'_>) -> String {
     format!("no answer within {} s", depth.within.as_secs())
 }
 
-async fn region_by(until: Instant, at: &RegionAt, reach: &Reach, depth: Depth<'_>) -> (Region, Release) {
+async fn region_by(
+    until: Instant,
+    at: &RegionAt,
+    reach: &Reach,
+    depth: Depth<'_>,
+) -> (Region, Release, Part<Reports>) {
     match timeout_at(until, region(at, reach)).await {
         Ok(seen) => seen,
-        Err(_) => (look::silent(at, reach, &too_late(depth)), Release::default()),
+        Err(_) => {
+            let why = too_late(depth);
+            (look::silent(at, reach, &why), Release::default(), Part::Unreachable(why))
+        }
     }
 }
 
@@ -118,21 +129,51 @@ fn disagreements(installation: &Installation, releases: [&Release; 2]) -> Vec<St
     zero.differences(&one).iter().map(|difference| agreement::sentence(&name(0), &name(1), difference)).collect()
 }
 
-async fn region(at: &RegionAt, reach: &Reach) -> (Region, Release) {
+async fn region(at: &RegionAt, reach: &Reach) -> (Region, Release, Part<Reports>) {
     let (mut region, release) = look::look(at, reach).await;
     region.version.clone_from(&release.version);
+    let mut reports = Part::Absent;
     if let Some(alive) = reach.alive() {
         let zeebe = engine::zeebe(at, alive);
-        let (view, configuration, exporting) = futures::join!(
-            engine::view(&zeebe),
-            engine::configuration(&zeebe),
-            engine::exporting(&zeebe, at, &region.pods)
-        );
+        let fixed = release.version.as_deref().and_then(Strategy::of).is_some_and(Strategy::is_temporary);
+        let configuration = async {
+            if fixed {
+                return Part::Unreachable("there is no cluster API before 8.6".to_owned());
+            }
+            engine::configuration(&zeebe).await
+        };
+        let (view, configuration, found) =
+            futures::join!(engine::view(&zeebe), configuration, engine::all_reports(&zeebe, at, &region));
         region.view = view;
         region.configuration = configuration;
-        region.exporting = exporting;
+        reports = found;
     }
-    (region, release)
+    (region, release, reports)
+}
+
+/// What brokers say about exporting. With fixed members the leaders may run anywhere: then all brokers that answer count together,
+/// and one that should answer and does not leaves nobody the wiser.
+fn exporting(o: &mut Observation, reports: [Part<Reports>; 2]) {
+    let each = |part: &Part<Reports>| match part {
+        Part::Known(reports) => Part::Known(engine::summarise(reports)),
+        Part::Unreachable(why) => Part::Unreachable(why.clone()),
+        Part::Absent => Part::Absent,
+    };
+    let own = reports.each_ref().map(each);
+    let together = match &reports {
+        [Part::Unreachable(why), _] | [_, Part::Unreachable(why)] => Part::Unreachable(why.clone()),
+        [zero, one] => {
+            let all: Reports =
+                [zero, one].into_iter().filter_map(Part::known).flatten().map(|(id, all)| (*id, all.clone())).collect();
+            if all.is_empty() { Part::Absent } else { Part::Known(engine::summarise(&all)) }
+        }
+    };
+    let fixed = Strategy::seen(o).is_temporary();
+    for (region, own) in o.regions.iter_mut().zip(own) {
+        if region.api.is_known() {
+            region.exporting = if fixed { together.clone() } else { own };
+        }
+    }
 }
 
 /// The firewall rules of the installation's project, if it has one: clusters of the user's own can't be fenced this way.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use c8_clients::kubernetes::{Apply, CONFIG_MAP, Kubernetes};
-use c8_dr::{FenceNote, Observation, RecordState as DrState};
+use c8_dr::{BrokerId, FenceNote, Observation, RecordState as DrState};
 use c8_release::{
     names,
     record::{self, Record, RecordState},
@@ -17,6 +17,8 @@ use crate::installation::{Installation, capital};
 
 /// Field of the record with what is known of the fence.
 const FENCE: &str = "fence";
+/// Field of the record with the disks that were proven since the last HEALTHY.
+const PROVEN: &str = "proven";
 /// Field of the record with the sizes of the cluster.
 const SIZES: &str = "sizes";
 
@@ -43,6 +45,7 @@ pub fn to_dr(found: &Record) -> c8_dr::Record {
         lost: found.lost.map(u32::from),
         cluster_uids: by_id(&found.cluster_uids),
         disks: by_id(&found.pvc_uids),
+        proven: serde_json::from_value(extra(PROVEN)).unwrap_or_default(),
         ranges: lists(&found.ranges),
         tags: lists(&found.tags),
         sizes: serde_json::from_value(extra(SIZES)).ok(),
@@ -59,6 +62,16 @@ pub fn note_fence(record: &mut Record, note: FenceNote) {
     }
 }
 
+/// Enters disks into the ledger: they were proven to hold the log.
+pub fn note_proven(record: &mut Record, disks: &BTreeMap<BrokerId, String>) {
+    let mut proven: BTreeMap<BrokerId, String> =
+        record.extra.get(PROVEN).cloned().and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
+    proven.extend(disks.clone());
+    if let Ok(value) = serde_json::to_value(proven) {
+        record.extra.insert(PROVEN.to_owned(), value);
+    }
+}
+
 /// Fills a record with what a healthy installation shows.
 pub fn fill_healthy(record: &mut Record, o: &Observation) {
     record.state = RecordState::Healthy;
@@ -68,6 +81,7 @@ pub fn fill_healthy(record: &mut Record, o: &Observation) {
         record.epoch = record.epoch.max(claim.epoch);
     }
     note_fence(record, FenceNote::None);
+    record.extra.remove(PROVEN);
     for region in &o.regions {
         let id = region.id.to_string();
         if let Some(uid) = region.api.known() {

@@ -1,6 +1,7 @@
 //! What can be seen of a region in its cluster.
 
 use c8_clients::kubernetes::{CONFIG_MAP, Call, Error, Kubernetes, POD};
+use c8_clients::zeebe::{Topology, Zeebe};
 use c8_release::{Record, mode, mode::Peer, names, record};
 use c8_schemas::topology::Place;
 use serde_json::Value;
@@ -82,16 +83,15 @@ pub async fn peer(client: &C8, place: &Place, namespace: &str, release: &str) ->
 
 /// What the peer's gateway says against a region that does not answer, if it says anything.
 pub async fn missed_by(kubernetes: &Kubernetes, namespace: &str, release: &str, region_id: u8) -> Option<String> {
-    let answer =
-        kubernetes.call_service(namespace, &names::gateway(release), 8080, &Call::get("/v2/topology")).await.ok()?;
-    missing_in(&answer.json().ok()?, region_id)
+    let topology = Zeebe::new(kubernetes.clone(), namespace, release).topology().await.ok()?;
+    missing_in(&topology, region_id)
 }
 
 /// Whether a topology lists brokers, but none of a region.
-fn missing_in(topology: &Value, region_id: u8) -> Option<String> {
-    let ids: Vec<u64> = topology["brokers"].as_array()?.iter().filter_map(|broker| broker["nodeId"].as_u64()).collect();
-    let size = topology["clusterSize"].as_u64().and_then(|size| u32::try_from(size).ok()).unwrap_or(0);
-    let of_region = |id: &u64| *id % u64::from(names::REGIONS) == u64::from(region_id);
+fn missing_in(topology: &Topology, region_id: u8) -> Option<String> {
+    let ids = topology.broker_ids();
+    let size = topology.cluster_size;
+    let of_region = |id: &u32| *id % names::REGIONS == u32::from(region_id);
     if ids.is_empty() || ids.iter().any(of_region) {
         return None;
     }
@@ -104,18 +104,19 @@ fn missing_in(topology: &Value, region_id: u8) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use rstest::rstest;
     use serde_json::json;
 
     use super::*;
 
     #[rstest]
-    #[case::all(json!({"clusterSize": 4, "brokers": [{"nodeId": 0}, {"nodeId": 1}, {"nodeId": 2}]}), None)]
-    #[case::gone(json!({"clusterSize": 4, "brokers": [{"nodeId": 0}, {"nodeId": 2}]}), Some("the other region's topology misses brokers 1, 3"))]
+    #[case::all(json!({"clusterSize": 4, "partitionsCount": 1, "replicationFactor": 4, "brokers": [{"nodeId": 0}, {"nodeId": 1}, {"nodeId": 2}]}), None)]
+    #[case::gone(json!({"clusterSize": 4, "partitionsCount": 1, "replicationFactor": 4, "brokers": [{"nodeId": 0}, {"nodeId": 2}]}), Some("the other region's topology misses brokers 1, 3"))]
     // the survivor's own configuration has shrunk after the fail-over
-    #[case::nothing_known(json!({"brokers": []}), None)]
-    #[case::no_topology(json!({"title": "unavailable"}), None)]
-    fn what_counts_as_missing(#[case] topology: Value, #[case] expected: Option<&str>) {
+    #[case::nothing_known(json!({"clusterSize": 0, "partitionsCount": 0, "replicationFactor": 0, "brokers": []}), None)]
+    fn what_counts_as_missing(#[case] topology: serde_json::Value, #[case] expected: Option<&str>) {
+        let topology: Topology = serde_json::from_value(topology).unwrap();
         assert_eq!(missing_in(&topology, 1).as_deref(), expected);
     }
 }

@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+mod temporary;
+
 use c8_dr::{
     BrokerPod, Configuration, ExporterState, Exporting, Fence, FenceNote, Mode, Observation, Part, Phase, Record,
     RecordState, Replica, Seen, Snapshot, Step, Store, Sum, Topology, View, peer,
@@ -30,6 +32,17 @@ pub struct World {
     pub apps: [bool; 2],
     pub records: [Option<Record>; 2],
     pub time: i64,
+    pub version: &'static str,
+    /// Temporary brokers, as told and as they run.
+    pub temporary: Option<temporary::Temporary>,
+    /// Whether a region's brokers are told to export to the store that stands in.
+    pub told: [bool; 2],
+    /// Brokers of the regions (not temporary ones) that run as told so.
+    pub diverted: BTreeSet<u32>,
+    /// How much of the log each disk holds.
+    pub held: BTreeMap<String, i64>,
+    /// Disks made so far.
+    pub made: u32,
 }
 
 impl World {
@@ -53,7 +66,22 @@ impl World {
             apps: [true; 2],
             records: [None, None],
             time: 1_000,
+            version: "8.7.2",
+            temporary: None,
+            told: [false; 2],
+            diverted: BTreeSet::new(),
+            held: BTreeMap::new(),
+            made: 0,
         }
+    }
+
+    /// The same, of a version without a cluster API.
+    pub fn fixed() -> Self {
+        Self { version: "8.2.25", ..Self::new() }
+    }
+
+    pub fn is_fixed(&self) -> bool {
+        self.version != "8.7.2"
     }
 
     pub fn live(&self, id: u32) -> bool {
@@ -61,6 +89,9 @@ impl World {
     }
 
     pub fn led(&self, partition: u32) -> bool {
+        if self.is_fixed() {
+            return self.led_by_voters(partition);
+        }
         let replicas: Vec<u32> = SIZES.replicas(partition).into_iter().filter(|id| self.members.contains(id)).collect();
         let live = |region: Option<u32>| {
             replicas
@@ -88,6 +119,9 @@ impl World {
                 self.started.insert(id);
             }
         }
+        if self.is_fixed() {
+            return self.tick_fixed();
+        }
         if self.all_led() {
             self.log += 1;
         }
@@ -110,6 +144,7 @@ impl World {
 
     pub fn lose(&mut self, region: u32) {
         self.alive[region as usize] = false;
+        self.diverted.retain(|id| Topology::region_of(*id) != region);
         self.started.retain(|id| Topology::region_of(*id) != region);
     }
 
@@ -135,6 +170,8 @@ impl World {
         self.records[r] = None;
         self.admits[r].clear();
         self.store[r].clear();
+        self.told[r] = false;
+        self.diverted.retain(|id| Topology::region_of(*id) != region);
     }
 
     fn newest(&self) -> Option<&Record> {
@@ -176,7 +213,7 @@ impl World {
                 region.store = Part::Unreachable(why());
                 continue;
             }
-            region.version = Some("8.7.2".into());
+            region.version = Some(self.version.into());
             region.api = Part::Known(self.uids[r].clone());
             region.record = self.records[r].clone().map_or(Part::Absent, Part::Known);
             region.mode = Some(Mode { mode: "normal".into(), hold: self.hold[r], web_apps: self.apps[r] });
@@ -256,6 +293,9 @@ impl World {
                 snapshot: None,
             });
         }
+        if self.is_fixed() {
+            self.observe_fixed(&mut o);
+        }
         if let (Some((snapshot, _)), Some(lost)) = (&self.snapshot, self.lost())
             && let Part::Known(store) = &mut o.region_mut(peer(lost as u32)).store
         {
@@ -297,7 +337,7 @@ fn write_both(survivor: u32, change: impl Fn(&World, &mut Record) + 'static) -> 
 }
 
 #[allow(clippy::too_many_lines)]
-fn parts(step: &Step, _: &World) -> Vec<Action> {
+fn parts(step: &Step, world: &World) -> Vec<Action> {
     match step.clone() {
         Step::Claim { lost, epoch } => write_both(peer(lost), move |_, r| {
             r.epoch = epoch;
@@ -324,6 +364,17 @@ fn parts(step: &Step, _: &World) -> Vec<Action> {
                 })
             })
             .collect(),
+        Step::Divert { .. }
+        | Step::StartTemporary { .. }
+        | Step::DivertRebuilt { .. }
+        | Step::CatchUp { .. }
+        | Step::PointBack { .. }
+        | Step::StopTemporary { .. }
+        | Step::DeleteTemporary { .. } => temporary::parts(step, world),
+        Step::VerifyFailOver { lost } if world.is_fixed() => write_both(peer(lost), |w, r| {
+            r.state = RecordState::FailedOver;
+            r.proven.extend(w.temporary.as_ref().map(|t| t.disks.clone()).unwrap_or_default());
+        }),
         Step::ForceRemove { lost } => vec![part(move |w| w.members = SIZES.brokers(peer(lost)))],
         Step::DisableExporter { lost } => vec![part(move |w| w.enabled[lost as usize] = false)],
         Step::ResumeSurvivor { lost } => {
@@ -384,6 +435,7 @@ fn parts(step: &Step, _: &World) -> Vec<Action> {
             r.fence = FenceNote::None;
             r.cluster_uids = BTreeMap::from([(0, w.uids[0].clone()), (1, w.uids[1].clone())]);
             r.disks = w.disks.clone();
+            r.proven.clear();
             r.last_healthy = Some(w.time);
         }),
     }

@@ -8,12 +8,13 @@ use std::{
 };
 
 use c8_clients::zeebe::{Error, PlannedChange, ProbeAnswer, Zeebe};
-use c8_dr::{BrokerId, Observation, PartitionId, Step, Topology, peer, state::exporter_id};
+use c8_dr::{BrokerId, Observation, Part, PartitionId, Step, Topology, peer, state::exporter_id};
 use c8_release::record::RecordState;
 use terraform_plugin::Fault;
 
 use crate::failover::{
     engine::{self, Reports},
+    record::note_proven,
     run::Run,
 };
 
@@ -32,7 +33,7 @@ impl Run<'_> {
         Ok(engine::zeebe(self.at(region), alive))
     }
 
-    fn sizes(&self) -> Result<Topology, Fault> {
+    pub(super) fn sizes(&self) -> Result<Topology, Fault> {
         self.o().sizes.ok_or_else(|| fault("the sizes of the cluster can't be read"))
     }
 
@@ -123,7 +124,13 @@ impl Run<'_> {
         let survivor = peer(lost);
         self.prove_progress(survivor).await?;
         let state = self.data_loss(survivor);
-        self.record(survivor, |record| record.state = RecordState::FailedOver).await?;
+        // three of four replicas live: what committed lies on all of them
+        let temporary = self.o().region(survivor).temporary.clone().unwrap_or_default();
+        self.record(survivor, |record| {
+            record.state = RecordState::FailedOver;
+            note_proven(record, &temporary.disks);
+        })
+        .await?;
         self.report.push(format!("every partition committed a command in region {survivor}, and exported it"));
         self.report.push(state);
         self.report.push(
@@ -158,15 +165,16 @@ impl Run<'_> {
                 }
             }
             if progress.open.is_empty() {
-                match engine::reports(&zeebe, self.at(survivor), &self.o().region(survivor).pods.clone()).await {
-                    Ok(reports) => match progress.see(&partitions, &reports) {
+                match engine::all_reports(&zeebe, self.at(survivor), self.o().region(survivor)).await {
+                    Part::Known(reports) => match progress.see(&partitions, &reports) {
                         Seen::Done => return Ok(()),
                         Seen::Behind { moved: exported, partitions } => {
                             moved |= exported;
                             why = format!("partitions {} do not export", c8_dr::topology::list(&partitions));
                         }
                     },
-                    Err(error) => why = error.to_string(),
+                    Part::Unreachable(error) => why = error,
+                    Part::Absent => why = "no broker runs".to_owned(),
                 }
             }
             if moved {

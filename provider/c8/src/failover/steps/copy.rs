@@ -47,8 +47,9 @@ impl Run<'_> {
                 let ahead = sums
                     .iter()
                     .any(|(partition, sum)| exporting.positions.get(partition).is_some_and(|p| sum.max > *p));
+                let strayed = self.stand_in_is_ahead(survivor, &sums).await?;
                 let now = Some((exporting.positions, sums));
-                if now == before && !ahead {
+                if now == before && !ahead && !strayed {
                     self.settled = true;
                     return Ok(());
                 }
@@ -56,6 +57,16 @@ impl Run<'_> {
             }
             self.pause(quiet).await?;
         }
+    }
+
+    /// The store that stands in for the lost region's must not be ahead of the survivor's: what it has, the restored store would lack.
+    async fn stand_in_is_ahead(&self, survivor: u32, own: &BTreeMap<PartitionId, c8_dr::Sum>) -> Result<bool, Fault> {
+        if !self.o().region(survivor).temporary.as_ref().is_some_and(|temporary| temporary.store) {
+            return Ok(false);
+        }
+        let theirs = store::sums(&self.stand_in(survivor)?, &BTreeMap::new()).await;
+        let theirs = theirs.map_err(|error| fault(&error.to_string()))?;
+        Ok(theirs.iter().any(|(partition, sum)| own.get(partition).is_none_or(|own| sum.max > own.max)))
     }
 
     fn bulk_delay(&self, region: u32) -> Duration {

@@ -4,6 +4,7 @@ mod away;
 mod brokers;
 mod copy;
 mod switches;
+mod temporary;
 
 use c8_dr::Step;
 use terraform_plugin::Fault;
@@ -22,6 +23,13 @@ impl Run<'_> {
             Step::DisableExporter { lost } => self.disable_exporter(*lost).await,
             Step::VerifyFailOver { lost } => self.verify_fail_over(*lost).await,
             Step::AddBrokers { lost } => self.add_brokers(*lost).await,
+            Step::Divert { lost } => self.divert(*lost).await,
+            Step::StartTemporary { lost } => self.start_temporary(*lost).await,
+            Step::DivertRebuilt { lost } => self.divert_rebuilt(*lost).await,
+            Step::CatchUp { brokers } => self.catch_up(brokers).await,
+            Step::PointBack { lost } => self.point_back(*lost).await,
+            Step::StopTemporary { lost } => self.stop_temporary(*lost).await,
+            Step::DeleteTemporary { lost } => self.delete_temporary(*lost).await,
             Step::ResumeSurvivor { lost } => self.resume_survivor(*lost).await,
             Step::Resume { lost } => self.resume(*lost).await,
             Step::Pause { lost } => self.pause_exporting(*lost).await,

@@ -1,0 +1,177 @@
+//! The operator's story before there was a cluster API: temporary brokers (Camunda 8.2–8.5).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::time::Duration;
+
+use acceptance::{CLUSTERS, Installation};
+use anyhow::{Context as _, Result, bail, ensure};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+const VERSION: &str = "8.2.25";
+const REGIONS: [&str; 2] = ["c8_region.zero", "c8_region.one"];
+const PLACES: [&str; 2] = ["camunda-ew4", "camunda-ew1"];
+
+/// Waits until a broker runs and is ready, or (without a quorum) just runs.
+async fn broker_is_back(it: &Installation, id: u64, ready: bool) -> Result<()> {
+    for _ in 0..300 {
+        let status = it.world.get("/status").await?;
+        let brokers = status["brokers"].as_array().cloned().unwrap_or_default();
+        if brokers.iter().any(|broker| broker["id"] == id && (broker["ready"] == true || !ready)) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("broker {id} did not come back: {:#}", it.world.get("/status").await?["brokers"])
+}
+
+/// A broker's process is killed; it must come back by itself.
+async fn kill(it: &Installation, id: u64, ready: bool) -> Result<()> {
+    it.world.post(&format!("/brokers/{id}/kill"), json!({})).await?;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    broker_is_back(it, id, ready).await
+}
+
+/// Every acknowledged instance of a batch completes: the batch works on what was there before as well.
+async fn all_complete(it: &Installation) -> Result<()> {
+    for _ in 0..20 {
+        let answer = it.world.workload(1).await?;
+        ensure!(answer["acknowledged"] == 1, "{answer}");
+        let audit = it.world.get("/audit").await?;
+        if audit["acknowledged"] == audit["completed"] {
+            return Ok(());
+        }
+    }
+    bail!("old jobs are open: {:#}", it.world.get("/audit").await?)
+}
+
+#[rstest]
+#[case::region_one(1)]
+#[case::region_zero(0)]
+#[tokio::test(flavor = "multi_thread")]
+async fn fail_over_and_back(#[case] lost: usize) -> Result<()> {
+    let it = Installation::running_of(VERSION).await?;
+    it.plan_is_empty().await?;
+    // jobs that nobody works on before the outage
+    let open = it.world.post("/workload", json!({"instances": 10, "work": false})).await?;
+    ensure!(open["acknowledged"] == 10, "{open}");
+    let survivor = 1 - lost;
+
+    it.lose(lost).await?;
+    kill(&it, survivor as u64, false).await?;
+    it.project.plan(&[]).await?.exits(0)?.says("unreachable").map(drop)?;
+    it.failover_active(true)?;
+    it.project
+        .plan(&["-out=failover.tfplan"])
+        .await?
+        .exits(2)?
+        .says("claim the transition")?
+        .says("fence:")?
+        .says(&format!("let another store stand in for the one of region {lost}"))?
+        .says(&format!("start temporary brokers {lost} on empty disks in {}", PLACES[survivor]))?
+        .says(CLUSTERS[lost])?;
+    let changes = it.project.changes("failover.tfplan").await?;
+    ensure!(changes == [("c8_failover.this".to_owned(), "update".to_owned())], "{changes:?}");
+    it.project.apply(&["failover.tfplan"]).await?.ok()?;
+    ensure!(it.phase("c8_failover.this").await? == "failed_over");
+    it.works(20).await?;
+    all_complete(&it).await?;
+    it.plan_is_empty().await?;
+    it.world.audit().await?;
+    kill(&it, survivor as u64 + 2, true).await?;
+    it.works(5).await?;
+
+    it.project.apply(&[&format!("-replace={}", REGIONS[lost])]).await?.ok()?;
+    it.works(10).await?;
+    it.plan_is_empty().await?;
+
+    it.failover_active(false)?;
+    it.project
+        .plan(&["-out=failback.tfplan"])
+        .await?
+        .exits(2)?
+        .says(&format!("admit broker {}", lost + 2))?
+        .says("pause exporting")?
+        .says("stop the temporary brokers and keep their disks")?
+        .says(&format!("admit broker {lost}"))?;
+    it.project.apply(&["failback.tfplan"]).await?.ok()?;
+    ensure!(it.phase("c8_failover.this").await? == "healthy");
+    it.works(20).await?;
+    it.plan_is_empty().await?;
+    all_complete(&it).await?;
+    let audit = it.world.audit().await?;
+    ensure!(audit["lost"] == 0 && audit["missing"] == 0, "{audit:#}");
+    it.destroy().await
+}
+
+/// Starts an apply, kills terraform and its providers with SIGKILL once the sandbox saw `call`.
+async fn kill_at(it: &Installation, call: &str) -> Result<()> {
+    let before = seen(it, call).await?;
+    let mut child = it.project.start(&["apply", "-auto-approve"])?;
+    let group = child.id().context("terraform has ended already")?;
+    let mut hit = false;
+    for _ in 0..9000 {
+        hit = seen(it, call).await? > before;
+        if hit || child.try_wait()?.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    tokio::process::Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).status().await?;
+    let output = child.wait_with_output().await?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    ensure!(hit, "terraform never called `{call}`: {text}");
+    let _ = std::fs::remove_file(it.project.path().join(".terraform.tfstate.lock.info"));
+    Ok(())
+}
+
+async fn seen(it: &Installation, call: &str) -> Result<usize> {
+    let calls = it.world.get("/calls").await?;
+    let calls = calls.as_array().cloned().unwrap_or_default();
+    let text =
+        |c: &Value| format!("{} {}", c["method"].as_str().unwrap_or_default(), c["path"].as_str().unwrap_or_default());
+    Ok(calls.iter().filter(|c| text(c).contains(call)).count())
+}
+
+/// Killed in the middle of each way, three times; the next apply goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_and_gone_on() -> Result<()> {
+    let it = Installation::running_of(VERSION).await?;
+    it.lose(1).await?;
+    it.failover_active(true)?;
+    // the store that stands in is asked; a broker is restarted; the temporary brokers are made
+    let over = [
+        "camunda-elasticsearch-temporary-0:9200",
+        "DELETE camunda-zero/api/v1/namespaces/camunda-ew4/pods/camunda-zeebe-",
+    ];
+    for call in over {
+        kill_at(&it, call).await?;
+    }
+    it.project.apply(&[]).await?.ok()?;
+    it.works(10).await?;
+    it.plan_is_empty().await?;
+
+    it.project.apply(&["-replace=c8_region.one"]).await?.ok()?;
+    it.failover_active(false)?;
+    let back = [
+        "/_restore",
+        "/actuator/exporting/resume",
+        "PATCH camunda-zero/apis/apps/v1/namespaces/camunda-ew4/statefulsets/camunda-zeebe-temporary",
+    ];
+    for call in back {
+        kill_at(&it, call).await?;
+    }
+    it.project.apply(&[]).await?.ok()?;
+    ensure!(it.phase("c8_failover.this").await? == "healthy");
+    it.works(10).await?;
+    it.plan_is_empty().await?;
+    it.world.audit().await?;
+    it.destroy().await
+}
+
+/// The number of brokers is refused when the region is planned, not in the outage.
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_that_no_temporary_ones_fit_are_refused() -> Result<()> {
+    let it = Installation::planned_of(VERSION).await?;
+    it.project.plan(&["-var=cluster_size=6"]).await?.fails()?.says("it must be a multiple of 4").map(drop)
+}
