@@ -154,10 +154,9 @@ async fn objects(at: &RegionAt, alive: &Alive, region: &mut Region) -> Release {
     let claims = claims.unwrap_or_default();
     let own = region.id;
     region.disks = disks(&claims, &names::brokers(&at.release), |ordinal| Topology::broker(own, ordinal));
-    let pods = pods.map(|pods| {
-        read_pods(at, &pods, region);
-        pods
-    });
+    if let Ok(pods) = &pods {
+        read_pods(at, pods, region);
+    }
     let set = set.ok().flatten();
     let release = set.as_ref().map(release).unwrap_or_default();
     if let (Some(set), Ok(pods)) = (&set, &pods)

@@ -108,12 +108,7 @@ fn too_late(depth: Depth<'_>) -> String {
     format!("no answer within {} s", depth.within.as_secs())
 }
 
-async fn region_by(
-    until: Instant,
-    at: &RegionAt,
-    reach: &Reach,
-    depth: Depth<'_>,
-) -> (Region, Release, Part<Reports>) {
+async fn region_by(until: Instant, at: &RegionAt, reach: &Reach, depth: Depth<'_>) -> (Region, Release, Part<Reports>) {
     match timeout_at(until, region(at, reach)).await {
         Ok(seen) => seen,
         Err(_) => {

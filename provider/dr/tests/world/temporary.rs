@@ -85,7 +85,8 @@ impl World {
         let fenced = self.fence.store;
         let reachable = |region: usize| self.alive[region] && !(fenced && Some(region) == lost);
         // one exporter that fails stops the others of its partition
-        if !strays && !(reachable(0) && reachable(1)) {
+        let blocked = !reachable(0) || !reachable(1);
+        if blocked && !strays {
             return;
         }
         for region in 0..2 {
