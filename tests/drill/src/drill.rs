@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::clean;
-use crate::cloud::firewall;
 use crate::cloud::host::{Cloud, Seen};
+use crate::cloud::{firewall, objects};
 use crate::ledger::{Ledger, Made};
 use crate::place::{MARK, Place};
 use crate::region::{images, network};
-use crate::setup;
+use crate::{setup, status};
 
 /// Port of the Google Cloud APIs on the drill's own address.
 const GCP_PORT: u16 = 8600;
@@ -173,7 +173,24 @@ impl Drill {
         clean::clean(&place).await.map(drop)
     }
 
-    /// What runs, for people: one entry a cluster.
+    /// What runs, with the pods of every cluster that answers.
+    pub async fn describe_with_pods(&self) -> Value {
+        let mut described = self.describe();
+        for cluster in described["clusters"].as_array_mut().into_iter().flatten() {
+            let slot = cluster["slot"].as_u64().and_then(|slot| u8::try_from(slot).ok());
+            let Some(slot) = slot.filter(|_| cluster["power"] == "Up" || cluster["power"] == "Isolated") else {
+                continue;
+            };
+            let asked = async { objects::list(&self.cloud.client(slot).await?, "/api/v1/pods").await };
+            // a page that waits for a dying region shows nothing at all
+            if let Ok(Ok(list)) = tokio::time::timeout(Duration::from_secs(2), asked).await {
+                cluster["pods"] = json!(status::pods(&list));
+            }
+        }
+        described
+    }
+
+    /// What runs, without asking any cluster.
     pub fn describe(&self) -> Value {
         let clusters = self.cloud.clusters().into_iter().map(|(slot, seen)| {
             let Seen { cluster, uid, power, balancers } = seen;
@@ -190,7 +207,7 @@ impl Drill {
     }
 }
 
-/// Whether a process of ours is told by its environment to which drill it belongs.
+/// Tells a process, by its environment, to which drill it belongs.
 pub fn mark(command: &mut std::process::Command, place: &Place) {
     command.env(MARK, place.mark());
 }

@@ -14,6 +14,7 @@
 //! | [`ledger`], [`clean`] | what was made, written down before, and taken away again |
 //! | [`server`] | the drill in the background, for commands |
 //! | [`run`] | the main job, stage by stage |
+//! | [`status`] | the page that shows it all |
 //! | [`place`] | folders, names and addresses |
 //!
 //! # For those who add to it
@@ -38,3 +39,4 @@ pub mod region;
 pub mod run;
 pub mod server;
 pub mod setup;
+pub mod status;

@@ -1,6 +1,7 @@
 //! The command line of the drill.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -10,9 +11,9 @@ use c8_drill::drill::EXAMPLE;
 use c8_drill::place::Place;
 use c8_drill::run::targets::Targets;
 use c8_drill::server::{self, Client, Wanted};
-use c8_drill::{clean, region, run, setup};
+use c8_drill::{clean, region, run, setup, status};
 use clap::{Args, Parser, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// A test bed of real components: two Kubernetes clusters with a small cloud around them, on this machine.
 #[derive(Parser)]
@@ -35,8 +36,12 @@ enum Command {
         #[arg(long)]
         empty: bool,
     },
-    /// Show what runs
-    Status,
+    /// Show what runs, again and again; once if this is no terminal
+    Status {
+        /// Only once
+        #[arg(long)]
+        once: bool,
+    },
     /// Lose a region
     Lose {
         /// Number or name of the region
@@ -139,10 +144,24 @@ async fn execute(place: &Place, command: Command) -> Result<()> {
                 let (first, second) = tokio::join!(drill.create(zero.0, zero.1), drill.create(one.0, one.1));
                 first.and(second)?;
             }
-            print(&drill.describe().await?);
+            print!("{}", status::page(&drill.describe().await?));
             done("up");
         }
-        Command::Status => print(&Client::find(place).await?.describe().await?),
+        Command::Status { once } => {
+            let drill = Client::find(place).await?;
+            let live = !once && std::io::stdout().is_terminal();
+            loop {
+                let page = status::page(&drill.describe_with_pods().await?);
+                if !live {
+                    print!("{page}");
+                    break;
+                }
+                // home, page, and clear what an earlier, longer page left
+                print!("\x1b[H\x1b[2J{page}\nCtrl-C ends this page, not the drill.\n");
+                std::io::stdout().flush()?;
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+        }
         Command::Lose { region, how } => {
             let wanted = match how {
                 How { network: true, .. } => Wanted::CutOff,
@@ -185,22 +204,4 @@ async fn execute(place: &Place, command: Command) -> Result<()> {
         Command::Machine { .. } => bail!("a machine is not started here"),
     }
     Ok(())
-}
-
-/// What runs, in a few lines.
-fn print(drill: &Value) {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    for cluster in drill["clusters"].as_array().into_iter().flatten() {
-        println!(
-            "{} {:<16} {:<16} {:<24} {}",
-            cluster["slot"],
-            text(&cluster["name"]),
-            text(&cluster["location"]),
-            text(&cluster["power"]),
-            text(&cluster["endpoint"])
-        );
-    }
-    println!("cloud       {}", text(&drill["gcp"]));
-    println!("credentials {}", text(&drill["credentials"]));
-    println!("KUBECONFIG  {}", text(&drill["kubeconfig"]));
 }

@@ -39,6 +39,7 @@ pub async fn serve(place: &Place) -> Result<()> {
     let drill = Arc::new(Drill::up(place).await?);
     let routes = Router::new()
         .route("/", get(describe))
+        .route("/pods", get(describe_with_pods))
         .route("/clusters", post(create))
         .route("/clusters/{name}/power", post(power))
         .with_state(drill);
@@ -62,6 +63,10 @@ fn answer(done: Result<()>) -> Answer {
 
 async fn describe(State(drill): State<Arc<Drill>>) -> Json<Value> {
     Json(drill.describe())
+}
+
+async fn describe_with_pods(State(drill): State<Arc<Drill>>) -> Json<Value> {
+    Json(drill.describe_with_pods().await)
 }
 
 #[derive(Deserialize)]
@@ -171,6 +176,15 @@ impl Client {
     /// The drill does not answer.
     pub async fn describe(&self) -> Result<Value> {
         Ok(self.http.get(&self.url).timeout(Duration::from_secs(5)).send().await?.json().await?)
+    }
+
+    /// What runs, with the pods of every cluster that answers.
+    ///
+    /// # Errors
+    /// The drill does not answer.
+    pub async fn describe_with_pods(&self) -> Result<Value> {
+        let url = format!("{}/pods", self.url);
+        Ok(self.http.get(url).timeout(Duration::from_secs(15)).send().await?.json().await?)
     }
 
     /// Makes a cluster and waits for it.
