@@ -1,15 +1,23 @@
 //! The sandbox of one test, driven through its control API.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use c8_sandbox::real::{self, RealHost};
 use c8_sandbox::{Options, Sandbox};
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Real control planes are heavy: one world at a time has them.
+static PLANES: Semaphore = Semaphore::const_new(1);
 
 /// A running sandbox.
 pub struct World {
     sandbox: Sandbox,
     client: reqwest::Client,
+    // after the sandbox: the next world starts when this one's control planes have ended
+    _planes: Option<SemaphorePermit<'static>>,
 }
 
 impl World {
@@ -21,14 +29,20 @@ impl World {
         Self::with(Options::default()).await
     }
 
-    /// Starts a sandbox.
+    /// Starts a sandbox; with real kube-apiservers, if `C8_KUBERNETES=real` asks for them.
     ///
     /// # Errors
-    /// No port is free.
-    pub async fn with(options: Options) -> Result<Self> {
+    /// No port is free, or the real components are not there.
+    pub async fn with(mut options: Options) -> Result<Self> {
+        let mut planes = None;
+        if real::wanted() {
+            let binary = real::hyperkube().map_err(|why| anyhow!("C8_KUBERNETES=real: {why}"))?;
+            planes = Some(PLANES.acquire().await?);
+            options.kubernetes = Arc::new(RealHost::new(binary));
+        }
         let sandbox = Sandbox::start(options).await.context("the sandbox does not start")?;
         let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
-        Ok(Self { sandbox, client })
+        Ok(Self { sandbox, client, _planes: planes })
     }
 
     /// The sandbox itself.

@@ -31,6 +31,7 @@ pub mod kubernetes;
 pub mod network;
 pub mod outside;
 pub mod probe;
+pub mod real;
 mod sandbox;
 pub mod shim;
 pub mod webapps;

@@ -134,6 +134,11 @@ impl Gcp {
         (known.private_key_pem == key["private_key"].as_str()?).then(|| email.to_owned())
     }
 
+    /// Where this world's tokens are reviewed; `None` before it has an operator.
+    pub(crate) fn token_review_url(&self) -> Option<String> {
+        self.token_uri.strip_suffix("/token").map(|endpoint| format!("{endpoint}{TOKEN_REVIEW_PATH}"))
+    }
+
     fn next_id(&mut self) -> u64 {
         self.counter += 1;
         7_000_000_000_000_000_000 + self.counter

@@ -15,6 +15,8 @@ pub struct Request<'a> {
     pub manager: &'a str,
     pub subresource: Option<&'a str>,
     pub force: bool,
+    /// The configuration as it came, for messages.
+    pub sent: &'a Value,
 }
 
 /// The object after the apply and its managers.
@@ -27,13 +29,7 @@ pub struct Applied {
 pub fn apply(request: &Request<'_>, live: Option<&Value>, config: &Value) -> Result<Applied, ApiError> {
     let kind = request.kind;
     if let Some((path, key)) = merge::duplicate(kind, config) {
-        let name = super::views::name(config);
-        let namespace = super::views::namespace(config);
-        return Err(ApiError::internal(format!(
-            "failed to create typed patch object ({namespace}/{name}; {}, Kind={}): {path}: duplicate entries for key {key}",
-            kind.api_version(),
-            kind.kind
-        )));
+        return Err(ApiError::untyped(kind, request.sent, &format!("{path}: duplicate entries for key {key}")));
     }
     let own = fields::of(kind, config);
     let entry = |time: String| Entry {
@@ -48,7 +44,18 @@ pub fn apply(request: &Request<'_>, live: Option<&Value>, config: &Value) -> Res
         return Ok(Applied { object: config.clone(), entries: vec![entry(stamp::now())] });
     };
 
-    let before = fields::entries(live);
+    let mut before = fields::entries(live);
+    if before.is_empty() {
+        // what is there was written by somebody before anybody was asked who
+        before.push(Entry {
+            manager: "before-first-apply".to_owned(),
+            operation: "Update",
+            api_version: kind.api_version(),
+            subresource: None,
+            time: stamp::now(),
+            fields: fields::compare(kind, &super::zero::zero(kind), &without_status(kind, live)).changed,
+        });
+    }
     let mine = |e: &Entry| {
         e.operation == "Apply" && e.manager == request.manager && e.subresource.as_deref() == request.subresource
     };
@@ -75,13 +82,21 @@ pub fn apply(request: &Request<'_>, live: Option<&Value>, config: &Value) -> Res
     for other in &mut others {
         other.fields.retain(|path| !found.changed.contains(path) && !found.removed.contains(path));
     }
-    let unchanged = last.is_some_and(|last| last.fields == own) && found.changed.is_empty() && found.removed.is_empty();
-    let time = match last {
-        Some(last) if unchanged => last.time.clone(),
-        _ => stamp::now(),
-    };
+    // who applies what is there already changes nothing, and gets no time
+    let unchanged = found.changed.is_empty() && found.removed.is_empty();
+    let time = if unchanged { last.map(|last| last.time.clone()).unwrap_or_default() } else { stamp::now() };
     others.push(entry(time));
     Ok(Applied { object, entries: others })
+}
+
+fn without_status(kind: &Kind, live: &Value) -> Value {
+    let mut live = live.clone();
+    if kind.status
+        && let Some(map) = live.as_object_mut()
+    {
+        map.remove("status");
+    }
+    live
 }
 
 fn conflict(conflicts: &[(String, String)]) -> ApiError {

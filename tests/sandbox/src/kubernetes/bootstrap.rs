@@ -60,6 +60,8 @@ pub struct Settings {
     pub version: String,
     /// CA of the API server, for ConfigMap kube-root-ca.crt.
     pub ca_pem: String,
+    /// Port on which the nodes' kubelets answer on the loopback; `None` if nobody but this process asks them.
+    pub kubelet_port: Option<u16>,
     /// UID of the namespace kube-system, which is the cluster's identity; a new one if `None`.
     pub uid: Option<String>,
     /// Delays.
@@ -88,6 +90,7 @@ impl Settings {
             machine_type: "n2-standard-8".to_owned(),
             version: "v1.33.4-gke.1134000".to_owned(),
             ca_pem: String::new(),
+            kubelet_port: None,
             uid: None,
             speeds: Speeds::default(),
         }
@@ -144,32 +147,63 @@ fn put(store: &mut Store, manager: &str, manifest: Value) {
 fn nodes(store: &mut Store) {
     let settings = store.settings.clone();
     for index in 0..settings.node_count {
-        let name =
-            format!("gke-{}-default-pool-{}-{}", settings.cluster, &super::stamp::uid()[..8], super::stamp::suffix());
-        let ip = nth_address(&settings.node_cidr, 10 + index).unwrap_or_default();
-        let pods = nth_address(&settings.pod_cidr, index * 256).map(|base| format!("{base}/24")).unwrap_or_default();
-        put(
-            store,
-            "gcp-controller-manager",
-            json!({"apiVersion": "v1", "kind": "Node",
-                "metadata": {"name": name, "labels": {
-                    "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
-                    "node.kubernetes.io/instance-type": settings.machine_type,
-                    "topology.kubernetes.io/region": settings.region(), "topology.kubernetes.io/zone": settings.zone(),
-                    "cloud.google.com/gke-nodepool": "default-pool"}},
-                "spec": {"podCIDR": pods, "podCIDRs": [pods], "providerID": format!("gce://{}/{}/{name}", settings.project, settings.zone())}}),
-        );
-        store.edit_status("Node", "", &name, "kubelet", |node| {
-            node["status"] = json!({
-                "addresses": [{"type": "InternalIP", "address": ip}, {"type": "Hostname", "address": name}],
-                "allocatable": {"cpu": "7910m", "memory": "29152056Ki", "pods": "110"},
-                "capacity": {"cpu": "8", "memory": "32869176Ki", "pods": "110"},
-                "nodeInfo": {"kubeletVersion": settings.version, "operatingSystem": "linux", "architecture": "amd64",
-                    "containerRuntimeVersion": "containerd://1.7.27", "kernelVersion": "6.6.87+", "osImage": "Container-Optimized OS from Google"},
-                "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status",
-                    "lastTransitionTime": super::stamp::now()}]});
-        });
+        let mut object = node(&settings, index);
+        let status = object.as_object_mut().and_then(|object| object.remove("status"));
+        let name = super::views::name(&object).to_owned();
+        put(store, "gcp-controller-manager", object);
+        store.edit_status("Node", "", &name, "kubelet", |node| node["status"] = status.unwrap_or_default());
     }
+}
+
+/// The n-th node, as it registers itself.
+pub(crate) fn node(settings: &Settings, index: u32) -> Value {
+    let name =
+        format!("gke-{}-default-pool-{}-{}", settings.cluster, &super::stamp::uid()[..8], super::stamp::suffix());
+    let ip = nth_address(&settings.node_cidr, 10 + index).unwrap_or_default();
+    let pods = nth_address(&settings.pod_cidr, index * 256).map(|base| format!("{base}/24")).unwrap_or_default();
+    let mut object = json!({"apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": name, "labels": {
+            "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+            "node.kubernetes.io/instance-type": settings.machine_type,
+            "topology.kubernetes.io/region": settings.region(), "topology.kubernetes.io/zone": settings.zone(),
+            "cloud.google.com/gke-nodepool": "default-pool"}},
+        "spec": {"podCIDR": pods, "podCIDRs": [pods], "providerID": format!("gce://{}/{}/{name}", settings.project, settings.zone())},
+        "status": {
+            "addresses": [{"type": "InternalIP", "address": ip}, {"type": "Hostname", "address": name}],
+            "allocatable": {"cpu": "7910m", "memory": "29152056Ki", "pods": "110"},
+            "capacity": {"cpu": "8", "memory": "32869176Ki", "pods": "110"},
+            "nodeInfo": {"kubeletVersion": settings.version, "operatingSystem": "linux", "architecture": "amd64",
+                "containerRuntimeVersion": "containerd://1.7.27", "kernelVersion": "6.6.87+", "osImage": "Container-Optimized OS from Google"},
+            "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status",
+                "lastTransitionTime": super::stamp::now()}]}});
+    if let Some(port) = settings.kubelet_port {
+        object["status"]["addresses"] = json!([{"type": "InternalIP", "address": ip}, {"type": "ExternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": name}]);
+        object["status"]["daemonEndpoints"] = json!({"kubeletEndpoint": {"Port": port}});
+    }
+    object
+}
+
+/// What GKE puts into a new cluster beside what Kubernetes itself makes, without what only a server sets.
+pub(crate) fn manifests(settings: &Settings) -> Vec<Value> {
+    let store = Store::new(settings.clone());
+    let bare = |object: super::store::Object| {
+        let mut object = (*object).clone();
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.retain(|field, _| matches!(field.as_str(), "name" | "namespace" | "labels" | "annotations"));
+        }
+        if object["kind"] != "Node"
+            && let Some(map) = object.as_object_mut()
+        {
+            map.remove("status");
+        }
+        object
+    };
+    let system = Some("kube-system");
+    [("Node", None), ("StorageClass", None), ("ConfigMap", system), ("Service", system), ("Deployment", system)]
+        .into_iter()
+        .flat_map(|(kind, namespace)| store.list(kind, namespace))
+        .map(bare)
+        .collect()
 }
 
 fn storage_classes(store: &mut Store) {

@@ -34,8 +34,10 @@ pub fn fill(store: &Store, kind: &Kind, live: Option<&Value>, object: &mut Value
             }
         }
         "Pod" => {
-            default(object, "status", json!({"phase": "Pending", "qosClass": "Burstable"}));
+            default(object, "spec", json!({}));
             pod_spec(&mut object["spec"]);
+            let class = quality(&object["spec"]);
+            default(object, "status", json!({"phase": "Pending", "qosClass": class}));
             let spec = &mut object["spec"];
             default(spec, "serviceAccountName", json!("default"));
             let account = spec["serviceAccountName"].clone();
@@ -63,10 +65,19 @@ pub fn fill(store: &Store, kind: &Kind, live: Option<&Value>, object: &mut Value
                 default(&mut spec["strategy"]["rollingUpdate"], "maxUnavailable", json!("25%"));
             }
             template(spec);
+            default(object, "status", json!({}));
         }
         "ReplicaSet" => {
             default(&mut object["spec"], "replicas", json!(1));
             template(&mut object["spec"]);
+            default(object, "status", json!({"replicas": 0}));
+        }
+        "PodDisruptionBudget" => {
+            default(
+                object,
+                "status",
+                json!({"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0}),
+            );
         }
         "StatefulSet" => stateful_set(object),
         "DaemonSet" => {
@@ -80,7 +91,25 @@ pub fn fill(store: &Store, kind: &Kind, live: Option<&Value>, object: &mut Value
             template(spec);
         }
         "Job" => {
+            let labels = json!({"batch.kubernetes.io/controller-uid": super::views::uid(object), "batch.kubernetes.io/job-name": super::views::name(object),
+                "controller-uid": super::views::uid(object), "job-name": super::views::name(object)});
+            if live.is_none() && object["spec"]["manualSelector"] != true {
+                let selector =
+                    json!({"matchLabels": {"batch.kubernetes.io/controller-uid": super::views::uid(object)}});
+                for pointer in ["metadata", "spec/template/metadata"] {
+                    let holder = pointer.split('/').fold(&mut *object, |at, step| &mut at[step]);
+                    let old = holder["labels"].as_object().cloned().unwrap_or_default();
+                    holder["labels"] = labels.clone();
+                    if let Some(map) = holder["labels"].as_object_mut() {
+                        map.extend(old);
+                    }
+                }
+                object["spec"]["selector"] = selector;
+                default(object, "status", json!({}));
+            }
             let spec = &mut object["spec"];
+            default(spec, "manualSelector", json!(false));
+            default(spec, "podReplacementPolicy", json!("TerminatingOrFailed"));
             for (field, value) in [
                 ("completions", json!(1)),
                 ("parallelism", json!(1)),
@@ -160,9 +189,12 @@ fn stateful_set(object: &mut Value) {
     default(spec, "podManagementPolicy", json!("OrderedReady"));
     default(spec, "revisionHistoryLimit", json!(10));
     default(spec, "updateStrategy", json!({}));
-    default(&mut spec["updateStrategy"], "type", json!("RollingUpdate"));
-    if spec["updateStrategy"]["type"] == "RollingUpdate" {
+    // the partition has a default only where the strategy was not named, or where it was half written
+    if spec["updateStrategy"].get("type").is_none_or(Value::is_null) {
+        spec["updateStrategy"]["type"] = json!("RollingUpdate");
         default(&mut spec["updateStrategy"], "rollingUpdate", json!({}));
+    }
+    if spec["updateStrategy"]["type"] == "RollingUpdate" && spec["updateStrategy"].get("rollingUpdate").is_some() {
         default(&mut spec["updateStrategy"]["rollingUpdate"], "partition", json!(0));
     }
     default(spec, "persistentVolumeClaimRetentionPolicy", json!({}));
@@ -180,6 +212,7 @@ fn stateful_set(object: &mut Value) {
         default(claim, "status", json!({"phase": "Pending"}));
     }
     template(spec);
+    default(object, "status", json!({"availableReplicas": 0, "replicas": 0}));
 }
 
 fn claim_spec(spec: &mut Value) {
@@ -277,6 +310,24 @@ fn container(container: &mut Value) {
     }
 }
 
+/// The quality of service of a pod.
+fn quality(spec: &Value) -> &'static str {
+    let containers: Vec<&Value> =
+        ["initContainers", "containers"].iter().flat_map(|list| items(spec, &format!("/{list}"))).collect();
+    let filled =
+        |container: &Value, list: &str| container["resources"][list].as_object().is_some_and(|map| !map.is_empty());
+    if !containers.iter().any(|c| filled(c, "requests") || filled(c, "limits")) {
+        return "BestEffort";
+    }
+    let guaranteed = |c: &&Value| {
+        ["cpu", "memory"].iter().all(|name| {
+            let limit = &c["resources"]["limits"][*name];
+            !limit.is_null() && *limit == c["resources"]["requests"][*name]
+        })
+    };
+    if containers.iter().all(guaranteed) { "Guaranteed" } else { "Burstable" }
+}
+
 fn resources(resources: &mut Value, requests_from_limits: bool) {
     for list in ["limits", "requests"] {
         let Some(map) = resources.get_mut(list).and_then(Value::as_object_mut) else { continue };
@@ -307,6 +358,7 @@ fn service(store: &Store, live: Option<&Value>, object: &mut Value) {
     default(spec, "sessionAffinity", json!("None"));
     let kind = text(spec, "/type").to_owned();
     if kind == "ExternalName" {
+        default(object, "status", json!({"loadBalancer": {}}));
         return;
     }
     default(spec, "internalTrafficPolicy", json!("Cluster"));
@@ -348,8 +400,15 @@ fn service(store: &Store, live: Option<&Value>, object: &mut Value) {
     }
     if kind == "LoadBalancer" {
         default(spec, "allocateLoadBalancerNodePorts", json!(true));
+        if spec["externalTrafficPolicy"] == "Local" {
+            let old = live.and_then(|live| live["spec"].get("healthCheckNodePort")).cloned();
+            let taken = node_ports(store);
+            let free = (30_000..32_768).rev().find(|n| !taken.contains(n)).unwrap_or(32_767);
+            default(spec, "healthCheckNodePort", old.unwrap_or(json!(free)));
+        }
     }
     default(object, "status", json!({"loadBalancer": {}}));
+    super::services::settle(live, object);
 }
 
 fn node_ports(store: &Store) -> Vec<i64> {

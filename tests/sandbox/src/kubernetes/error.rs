@@ -76,14 +76,18 @@ impl ApiError {
     }
 
     pub(crate) fn invalid(kind: &Kind, name: &str, findings: &[Finding]) -> Self {
-        let texts: Vec<String> = findings.iter().map(|(_, field, text)| format!("{field}: {text}")).collect();
+        let mut texts: Vec<String> = findings.iter().map(|(_, field, text)| format!("{field}: {text}")).collect();
+        texts.dedup();
         let said = if texts.len() == 1 { texts.join("") } else { format!("[{}]", texts.join(", ")) };
         let mut error = Self::new(422, "Invalid", format!("{} \"{name}\" is invalid: {said}", kind.qualified()));
         let causes: Vec<Value> = findings
             .iter()
             .map(|(reason, field, text)| json!({"reason": reason, "message": text, "field": field}))
             .collect();
-        error.details = json!({"name": name, "kind": kind.kind, "causes": causes});
+        error.details = json!({"kind": kind.kind, "causes": causes});
+        if !name.is_empty() {
+            error.details["name"] = json!(name);
+        }
         if !kind.group.is_empty() {
             error.details["group"] = json!(kind.group);
         }
@@ -96,6 +100,39 @@ impl ApiError {
 
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "InternalError", message)
+    }
+
+    /// A plain error of the server's: it has no reason.
+    pub(crate) fn plain(code: u16, message: impl Into<String>) -> Self {
+        Self::new(code, "", message)
+    }
+
+    /// An applied configuration that is not what the schema says; `sent` is the configuration as it came.
+    pub(crate) fn untyped(kind: &Kind, sent: &Value, why: &str) -> Self {
+        let text = |pointer: &str| sent.pointer(pointer).and_then(Value::as_str).unwrap_or("");
+        let message = format!(
+            "failed to create typed patch object ({}/{}; {}/{}, Kind={}): {why}",
+            text("/metadata/namespace"),
+            text("/metadata/name"),
+            kind.group,
+            kind.version,
+            kind.kind
+        );
+        Self::plain(500, message)
+    }
+
+    /// A precondition of a delete that does not hold.
+    pub(crate) fn precondition(kind: &Kind, name: &str, why: &str) -> Self {
+        let mut error = Self::new(
+            409,
+            "Conflict",
+            format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.qualified()),
+        );
+        error.details = json!({"name": name, "kind": kind.kind});
+        if !kind.group.is_empty() {
+            error.details["group"] = json!(kind.group);
+        }
+        error
     }
 
     pub(crate) fn unauthorized() -> Self {
@@ -129,8 +166,11 @@ impl ApiError {
     pub fn status(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code
+            "message": self.message, "code": self.code
         });
+        if !self.reason.is_empty() {
+            status["reason"] = json!(self.reason);
+        }
         if !self.details.is_null() {
             status["details"] = self.details.clone();
         }

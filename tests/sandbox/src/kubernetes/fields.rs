@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::kinds::Kind;
 use super::schema::{self, Lists};
-use super::{stamp, views};
+use super::{stamp, views, zero};
 
 /// One step on the way to a field.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +30,7 @@ pub struct Entry {
     pub operation: &'static str,
     pub api_version: String,
     pub subresource: Option<String>,
+    /// Empty while the manager never changed anything: it applied what was there.
     pub time: String,
     pub fields: BTreeSet<Path>,
 }
@@ -49,7 +50,7 @@ impl Entry {
             let _ = write!(text, " with subresource {subresource:?}");
         }
         if self.operation == "Update" {
-            let _ = write!(text, " using {} at {}", self.api_version, self.time);
+            let _ = write!(text, " using {}", self.api_version);
         }
         text
     }
@@ -211,10 +212,25 @@ fn pair<'a>(
     found: &mut Comparison,
 ) {
     match (old, new) {
+        // a null stands for a field that is always encoded: what is put into it is new, the field itself is not
+        (Some(Value::Null), Some(new @ (Value::Object(_) | Value::Array(_)))) if !whole_value(kind, new, names) => {
+            let mut inner = BTreeSet::new();
+            walk(kind, new, names, path, true, &mut inner);
+            inner.remove(path);
+            found.changed.extend(inner);
+        }
         (Some(old), Some(new)) => differ(kind, old, new, names, path, found),
         (None, Some(new)) => walk(kind, new, names, path, true, &mut found.changed),
         (Some(old), None) => walk(kind, old, names, path, true, &mut found.removed),
         (None, None) => {}
+    }
+}
+
+/// Whether a list or map at this place is owned as one value.
+fn whole_value(kind: &Kind, value: &Value, names: &[&str]) -> bool {
+    match value {
+        Value::Array(_) => schema::list(kind, names) == Lists::Atomic,
+        _ => schema::atomic_map(kind, names),
     }
 }
 
@@ -273,9 +289,12 @@ pub fn set_entries(object: &mut Value, mut entries: Vec<Entry>) {
         .iter()
         .map(|entry| {
             let mut json = json!({
-                "manager": entry.manager, "operation": entry.operation, "apiVersion": entry.api_version, "time": entry.time,
+                "manager": entry.manager, "operation": entry.operation, "apiVersion": entry.api_version,
                 "fieldsType": "FieldsV1", "fieldsV1": encode(&entry.fields)
             });
+            if !entry.time.is_empty() {
+                json["time"] = json!(entry.time);
+            }
             if let Some(subresource) = &entry.subresource {
                 json["subresource"] = json!(subresource);
             }
@@ -347,11 +366,34 @@ fn decode(node: &Value, path: &mut Path, set: &mut BTreeSet<Path>) {
     }
 }
 
-/// Records a write other than apply: what changed now belongs to `manager`, and to nobody else.
-pub fn record_update(kind: &Kind, live: Option<&Value>, new: &mut Value, manager: &str, subresource: Option<&str>) {
-    let empty = json!({});
-    let found = compare(kind, live.unwrap_or(&empty), new);
+/// Records a write other than apply: what changed now belongs to `manager`, and to nobody else. `sent` is what was written, before the
+/// server filled it in; without it, all of `new` was written.
+///
+/// An object whose managers were all cleared, or that never had any, is not tracked before the next apply.
+pub fn record_update(
+    kind: &Kind,
+    live: Option<&Value>,
+    new: &mut Value,
+    manager: &str,
+    subresource: Option<&str>,
+    sent: Option<&Value>,
+) {
     let mut all = live.map(entries).unwrap_or_default();
+    if live.is_some() && all.is_empty() {
+        set_entries(new, all);
+        return;
+    }
+    let mut found = match live {
+        Some(live) => compare(kind, live, new),
+        None => compare(kind, &zero::zero(kind), new),
+    };
+    if let Some(sent) = sent {
+        let foreign = |path: &Path| {
+            (kind.status && subresource.is_none() && path.first() == Some(&Element::Field("status".to_owned())))
+                || (zero::filled_in(kind, path) && !zero::wrote(kind, sent, path))
+        };
+        found.changed.retain(|path| !foreign(path));
+    }
     if !found.changed.is_empty() || !found.removed.is_empty() {
         let api_version = kind.api_version();
         for entry in &mut all {
@@ -361,17 +403,19 @@ pub fn record_update(kind: &Kind, live: Option<&Value>, new: &mut Value, manager
             entry.fields.retain(|path| !found.removed.contains(path));
         }
         if !found.changed.is_empty() {
+            // through the scale subresource, no time is kept
+            let time = if subresource == Some("scale") { String::new() } else { stamp::now() };
             match all.iter_mut().find(|entry| entry.same(manager, "Update", &api_version, subresource)) {
                 Some(entry) => {
                     entry.fields.extend(found.changed);
-                    entry.time = stamp::now();
+                    entry.time = time;
                 }
                 None => all.push(Entry {
                     manager: manager.to_owned(),
                     operation: "Update",
                     api_version,
                     subresource: subresource.map(str::to_owned),
-                    time: stamp::now(),
+                    time,
                     fields: found.changed,
                 }),
             }

@@ -47,7 +47,7 @@ pub static KINDS: &[Kind] = &[
     Kind { namespaced: false, status: true, ..core("Node", "nodes", &["no"]) },
     Kind { namespaced: false, status: true, ..core("PersistentVolume", "persistentvolumes", &["pv"]) },
     Kind { status: true, ..core("PersistentVolumeClaim", "persistentvolumeclaims", &["pvc"]) },
-    Kind { status: true, ..core("Pod", "pods", &["po"]) },
+    Kind { status: true, generation: true, ..core("Pod", "pods", &["po"]) },
     Kind { status: true, ..core("Service", "services", &["svc"]) },
     core("Endpoints", "endpoints", &["ep"]),
     core("ConfigMap", "configmaps", &["cm"]),

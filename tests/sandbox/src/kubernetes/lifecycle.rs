@@ -21,6 +21,21 @@ pub enum Deleted {
     Pending(Object),
 }
 
+impl Deleted {
+    /// What the API answers: most kinds that are gone at once are a mere success, some are shown for the last time.
+    #[must_use]
+    pub fn shown(&self, kind: &Kind) -> Option<&Object> {
+        match self {
+            Deleted::Pending(object) => Some(object),
+            Deleted::Gone(object) => matches!(
+                kind.kind,
+                "Pod" | "Service" | "ServiceAccount" | "StorageClass" | "PersistentVolume" | "PersistentVolumeClaim"
+            )
+            .then_some(object),
+        }
+    }
+}
+
 impl Store {
     /// DELETE.
     pub(crate) fn remove(
@@ -32,16 +47,30 @@ impl Store {
     ) -> Result<Deleted, ApiError> {
         let at = key(kind, namespace, own);
         let live = self.objects.get(&at).cloned().ok_or_else(|| ApiError::not_found(kind, own))?;
-        let precondition = |what: &str, wanted: &Option<String>, seen: &str| match wanted {
+        let precondition = |what: &str, wanted: &Option<String>, seen: &str, might: &str| match wanted {
             Some(wanted) if wanted != seen => {
-                let why =
-                    format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {seen}");
-                Err(ApiError::conflict(kind, own, &why))
+                let why = format!(
+                    "the {what} in the precondition ({wanted}) does not match the {what} in record ({seen}). The object might have {might}"
+                );
+                Err(ApiError::precondition(kind, own, &why))
             }
             _ => Ok(()),
         };
-        precondition("UID", &options.uid, uid(&live))?;
-        precondition("ResourceVersion", &options.resource_version, text(&live, "/metadata/resourceVersion"))?;
+        precondition("UID", &options.uid, uid(&live), "been deleted and then recreated")?;
+        let version = text(&live, "/metadata/resourceVersion");
+        precondition("ResourceVersion", &options.resource_version, version, "been modified")?;
+        if let Some(policy) = options.propagation.as_deref()
+            && !matches!(policy, "Foreground" | "Background" | "Orphan")
+        {
+            let why = format!(
+                "Unsupported value: {policy:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
+            );
+            let message = format!("DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: {why}");
+            let mut error = ApiError::new(422, "Invalid", message);
+            error.details = json!({"group": "meta.k8s.io", "kind": "DeleteOptions",
+                "causes": [{"reason": "FieldValueNotSupported", "field": "propagationPolicy", "message": why}]});
+            return Err(error);
+        }
         if kind.kind == "Namespace" && matches!(own, "default" | "kube-system" | "kube-public") {
             let mut error = ApiError::new(
                 403,
@@ -56,8 +85,15 @@ impl Store {
         }
         let mut object = (*live).clone();
         match options.propagation.as_deref() {
-            Some("Foreground") if self.has_dependents(uid(&live)) => add_finalizer(&mut object, "foregroundDeletion"),
+            // also without dependents: the collector finds out
+            Some("Foreground") => add_finalizer(&mut object, "foregroundDeletion"),
             Some("Orphan") => self.orphan(uid(&live)),
+            // who asks for the background takes back that somebody wanted to wait
+            Some("Background") => {
+                if let Some(list) = object["metadata"]["finalizers"].as_array_mut() {
+                    list.retain(|finalizer| finalizer != "foregroundDeletion");
+                }
+            }
             _ => {}
         }
         let grace = match (kind.kind, options.grace_seconds) {
@@ -70,11 +106,19 @@ impl Store {
         let waits = !items(&object, "/metadata/finalizers").is_empty() || kind.kind == "Namespace" || grace > 0;
         if !waits {
             self.timers.retain(|timer, _| !timer.contains(uid(&live)));
-            return self.erase(&at).map(Deleted::Gone).ok_or_else(|| ApiError::not_found(kind, own));
+            if kind.kind == "Pod" {
+                let generation = object["metadata"]["generation"].as_i64().unwrap_or(1);
+                object["metadata"]["generation"] = json!(generation + 1);
+                object["metadata"]["deletionTimestamp"] = json!(stamp::now());
+                object["metadata"]["deletionGracePeriodSeconds"] = json!(0);
+            }
+            return self.erase_as(&at, &object).map(Deleted::Gone).ok_or_else(|| ApiError::not_found(kind, own));
         }
         if !deleting(&object) {
             object["metadata"]["deletionTimestamp"] = json!(stamp::now());
-            object["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
+            if kind.kind != "Namespace" {
+                object["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
+            }
             if kind.generation {
                 let generation = object["metadata"]["generation"].as_i64().unwrap_or(1);
                 object["metadata"]["generation"] = json!(generation + 1);
@@ -87,10 +131,6 @@ impl Store {
             return Ok(Deleted::Pending(live));
         }
         Ok(Deleted::Pending(self.commit(at, object)))
-    }
-
-    fn has_dependents(&self, owner: &str) -> bool {
-        self.objects.values().any(|object| owned_by(object, owner))
     }
 
     fn orphan(&mut self, owner: &str) {

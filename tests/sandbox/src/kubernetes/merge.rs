@@ -33,7 +33,7 @@ fn lay<'a>(kind: &Kind, live: &Value, config: &'a Value, names: &mut Vec<&'a str
     }
 }
 
-/// Items of both lists: the applied order when it names all, else the live order with the new ones behind.
+/// Items of both lists. Those that both name keep the applied order; what only the live list has keeps its place among them.
 fn lay_items<'a>(
     kind: &Kind,
     lists: Lists,
@@ -43,24 +43,46 @@ fn lay_items<'a>(
 ) -> Vec<Value> {
     let applied: Vec<(Element, &Value)> = config.iter().map(|item| (fields::element(lists, item), item)).collect();
     let known: Vec<(Element, &Value)> = live.iter().map(|item| (fields::element(lists, item), item)).collect();
-    let find = |list: &[(Element, &'a Value)], key: &Element| list.iter().find(|(k, _)| k == key).map(|(_, v)| *v);
+    let find = |key: &Element| known.iter().find(|(k, _)| k == key).map_or(&Value::Null, |(_, v)| *v);
+    let is_applied = |key: &Element| applied.iter().any(|(k, _)| k == key);
+    let mut shared = applied.iter().map(|(key, _)| key).filter(|key| known.iter().any(|(k, _)| k == *key));
+    let mut next = shared.next();
+    let mut done: Vec<&Element> = Vec::new();
     let mut out = Vec::new();
-    if known.iter().all(|(key, _)| find(&applied, key).is_some()) {
-        for (key, item) in &applied {
-            let old = known.iter().find(|(k, _)| k == key).map_or(&Value::Null, |(_, v)| *v);
-            out.push(lay(kind, old, item, names));
+    let (mut left, mut right) = (0, 0);
+    while left < known.len() || right < applied.len() {
+        if let (Some((old, _)), Some((new, item))) = (known.get(left), applied.get(right)) {
+            if old == new {
+                out.push(lay(kind, find(new), item, names));
+                done.push(new);
+                next = shared.next();
+                left += 1;
+                right += 1;
+                continue;
+            }
+            // it comes later, in the applied order
+            if is_applied(old) && next.is_some_and(|next| next != old) {
+                left += 1;
+                continue;
+            }
         }
-        return out;
-    }
-    for (key, old) in &known {
-        out.push(match find(&applied, key) {
-            Some(item) => lay(kind, old, item, names),
-            None => (*old).clone(),
-        });
-    }
-    for (key, item) in &applied {
-        if !known.iter().any(|(k, _)| k == key) {
-            out.push((*item).clone());
+        if let Some((old, value)) = known.get(left) {
+            if !is_applied(old) {
+                out.push((*value).clone());
+                left += 1;
+                continue;
+            }
+            if done.contains(&old) {
+                left += 1;
+            }
+        }
+        if let Some((new, item)) = applied.get(right) {
+            out.push(lay(kind, find(new), item, names));
+            done.push(new);
+            right += 1;
+            if next == Some(new) {
+                next = shared.next();
+            }
         }
     }
     out
@@ -128,12 +150,24 @@ fn vanishes(name: &str) -> bool {
     )
 }
 
-/// A copy without nulls: an applied null is the same as nothing.
+/// A copy without nulls: an applied null is the same as nothing, but in a map of texts, where it is an empty text.
 pub fn without_nulls(value: &Value) -> Value {
     match value {
-        Value::Object(map) => Value::Object(
-            map.iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.clone(), without_nulls(v))).collect(),
-        ),
+        Value::Object(map) => {
+            let mut out = serde_json::Map::new();
+            for (name, child) in map.iter().filter(|(_, child)| !child.is_null()) {
+                let texts = matches!(name.as_str(), "data" | "stringData" | "labels" | "annotations" | "parameters");
+                let child = match child {
+                    Value::Object(entries) if texts => {
+                        let text = |v: &Value| if v.is_null() { Value::String(String::new()) } else { v.clone() };
+                        Value::Object(entries.iter().map(|(k, v)| (k.clone(), text(v))).collect())
+                    }
+                    child => without_nulls(child),
+                };
+                out.insert(name.clone(), child);
+            }
+            Value::Object(out)
+        }
         Value::Array(list) => Value::Array(list.iter().map(without_nulls).collect()),
         other => other.clone(),
     }

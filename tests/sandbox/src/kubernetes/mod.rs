@@ -12,35 +12,48 @@
 //! What it must never do: accept what a real API server refuses (an invalid name, a change of an immutable field, an apply that
 //! conflicts), since the provider would pass here and fail on GKE.
 
+mod admission;
 mod apply;
 mod bootstrap;
+mod containers;
 pub mod controllers;
 mod defaults;
 mod error;
 mod fields;
+mod finalizers;
 mod host;
 mod kinds;
+mod lease;
 mod lifecycle;
 mod merge;
+mod mirror;
+mod normal;
 mod patch;
 mod pods;
 mod quantity;
 mod rest;
 mod schema;
 mod selector;
+mod services;
 mod stamp;
 mod store;
 mod validate;
 mod views;
 mod write;
+mod zero;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bootstrap::manifests;
 pub use bootstrap::{Settings, Speeds};
 pub use error::ApiError;
 pub use host::{Fault, Host, Reach};
 pub use kinds::Kind;
+pub use mirror::{MIRRORED, What, Write};
 pub use pods::{ContainerState, Disk, Pod};
+pub(crate) use rest::{
+    Body, ClusterHost, Dropped, Query, full, injected, plain, port_forward, refusal, serve_with, under_power,
+};
 pub use rest::{serve, serve_host};
 pub use store::Store;

@@ -62,19 +62,21 @@ fn weave<'a>(kind: &Kind, target: &mut Value, patch: &'a Value, names: &mut Vec<
             let Some(list) = target.as_array_mut() else { return };
             // strategic merge knows one merge key: the first of the apply keys
             let key = keys.first().copied().unwrap_or("name");
+            let order: Vec<Value> = list.iter().map(|item| item[key].clone()).collect();
+            let mut patched = Vec::new();
             for item in items {
                 let at = list.iter().position(|old| old.get(key) == item.get(key));
                 match (at, item["$patch"] == "delete") {
                     (Some(at), true) => drop(list.remove(at)),
                     (None, true) => {}
-                    (Some(at), false) => weave(kind, &mut list[at], item, names),
-                    (None, false) => {
-                        let mut fresh = Value::Null;
-                        weave(kind, &mut fresh, item, names);
-                        list.push(fresh);
+                    (at, false) => {
+                        let mut whole = at.map_or(Value::Null, |at| list.remove(at));
+                        weave(kind, &mut whole, item, names);
+                        patched.push(whole);
                     }
                 }
             }
+            *list = interleave(std::mem::take(list), patched, &order, key);
         }
         other => *target = other.clone(),
     }
@@ -82,8 +84,11 @@ fn weave<'a>(kind: &Kind, target: &mut Value, patch: &'a Value, names: &mut Vec<
 
 /// RFC 6902.
 pub fn json(target: &mut Value, patch: &Value) -> Result<(), ApiError> {
-    let broken = |what: &str| {
-        ApiError::new(422, "Invalid", format!("the server rejected our request due to an error in our request: {what}"))
+    // which step it was, a real server does not say
+    let broken = |_: &str| {
+        let mut error = ApiError::new(422, "Invalid", "the server rejected our request due to an error in our request");
+        error.details = serde_json::json!({});
+        error
     };
     for step in patch.as_array().ok_or_else(|| ApiError::bad_request("json patch must be a list"))? {
         let path = step["path"].as_str().ok_or_else(|| broken("missing path"))?;
@@ -108,6 +113,22 @@ pub fn json(target: &mut Value, patch: &Value) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// Untouched items and patched ones: by the old order where both had a place in it, else the patched one first.
+fn interleave(untouched: Vec<Value>, patched: Vec<Value>, order: &[Value], key: &str) -> Vec<Value> {
+    let place = |item: &Value| order.iter().position(|known| *known == item[key]);
+    let mut out = Vec::with_capacity(untouched.len() + patched.len());
+    let (mut left, mut right) = (untouched.into_iter().peekable(), patched.into_iter().peekable());
+    loop {
+        let first_left = match (left.peek(), right.peek()) {
+            (Some(old), Some(new)) => matches!((place(old), place(new)), (Some(old), Some(new)) if old < new),
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+            (None, None) => return out,
+        };
+        out.extend(if first_left { left.next() } else { right.next() });
+    }
 }
 
 fn parent<'a>(target: &'a mut Value, path: &str) -> Option<(&'a mut Value, String)> {

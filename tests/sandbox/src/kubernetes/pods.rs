@@ -431,6 +431,15 @@ impl Store {
         }
     }
 
+    /// The log of a container, or its last lines.
+    #[must_use]
+    pub fn logged(&self, uid: &str, container: &str, tail: Option<usize>) -> String {
+        let text = self.logs.get(&(uid.to_owned(), container.to_owned())).cloned().unwrap_or_default();
+        let Some(count) = tail else { return text };
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(count)..].iter().map(|line| format!("{line}\n")).collect()
+    }
+
     /// Gives a LoadBalancer Service an address (the controller does so by itself after a while).
     pub fn set_load_balancer_address(&mut self, namespace: &str, service: &str, ip: &str) -> bool {
         self.edit_status("Service", namespace, service, "cloud-controller-manager", |svc| {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::error::ApiError;
+use super::kinds::Kind;
 use super::views;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -25,10 +26,7 @@ impl Selector {
     pub fn parse(labels: &str, fields: &str) -> Result<Selector, ApiError> {
         let mut selector = Selector::default();
         for term in split(labels) {
-            selector.labels.push(
-                label(term.trim())
-                    .ok_or_else(|| ApiError::bad_request(format!("unable to parse requirement: {term:?}")))?,
-            );
+            selector.labels.push(label(term.trim()).ok_or_else(|| ApiError::bad_request(unparsable(term)))?);
         }
         for term in fields.split(',').filter(|term| !term.trim().is_empty()) {
             let (path, value, equal) = if let Some((path, value)) = term.split_once("!=") {
@@ -41,6 +39,38 @@ impl Selector {
             selector.fields.push((path.trim().to_owned(), value.trim().to_owned(), equal));
         }
         Ok(selector)
+    }
+
+    /// Refuses fields that this kind can't be selected by.
+    pub fn known(&self, kind: &Kind) -> Result<(), ApiError> {
+        let more: &[&str] = match kind.kind {
+            "Pod" => &[
+                "spec.nodeName",
+                "spec.restartPolicy",
+                "spec.schedulerName",
+                "spec.serviceAccountName",
+                "spec.hostNetwork",
+                "status.phase",
+                "status.podIP",
+                "status.nominatedNodeName",
+            ],
+            "Secret" => &["type"],
+            "Namespace" => &["status.phase"],
+            "ReplicaSet" => &["status.replicas"],
+            "Node" => &["spec.unschedulable"],
+            "Service" => &["spec.clusterIP", "spec.type"],
+            "Job" => &["status.successful"],
+            "Event" => return Ok(()),
+            _ => &[],
+        };
+        let unknown = |path: &str| !matches!(path, "metadata.name" | "metadata.namespace") && !more.contains(&path);
+        match self.fields.iter().find(|(path, _, _)| unknown(path)) {
+            Some((path, _, _)) if more.is_empty() => Err(ApiError::bad_request(format!(
+                "{path:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+            ))),
+            Some((path, _, _)) => Err(ApiError::bad_request(format!("field label not supported: {path}"))),
+            None => Ok(()),
+        }
     }
 
     /// Whether an object matches.
@@ -57,6 +87,12 @@ impl Selector {
                 (seen == value) == *equal
             })
     }
+}
+
+/// A term that is none of the known forms: what stands where an operator belongs.
+fn unparsable(term: &str) -> String {
+    let operator = term.split_whitespace().nth(1).unwrap_or("");
+    format!("unable to parse requirement: found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
 }
 
 /// Splits at commas outside parentheses.

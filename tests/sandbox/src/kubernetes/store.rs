@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::bootstrap::Settings;
 use super::error::ApiError;
 use super::kinds::Kind;
+use super::mirror::Mirror;
 use super::pods::Disk;
 use super::write::{DeleteOptions, WriteOptions};
 use super::{bootstrap, fields, views};
@@ -66,6 +67,7 @@ pub struct Store {
     pub(crate) ticked: u64,
     pub(crate) autorun_all: bool,
     pub(crate) addresses: u32,
+    pub(crate) mirror: Option<Mirror>,
 }
 
 impl std::fmt::Debug for Store {
@@ -78,7 +80,13 @@ impl Store {
     /// A fresh cluster with its namespaces, nodes, storage classes and kube-dns.
     #[must_use]
     pub fn new(settings: Settings) -> Store {
-        let mut store = Store {
+        let mut store = Store::empty(settings);
+        bootstrap::populate(&mut store);
+        store
+    }
+
+    pub(crate) fn empty(settings: Settings) -> Store {
+        Store {
             settings,
             objects: BTreeMap::new(),
             revision: 100,
@@ -91,9 +99,8 @@ impl Store {
             ticked: 0,
             autorun_all: false,
             addresses: 0,
-        };
-        bootstrap::populate(&mut store);
-        store
+            mirror: None,
+        }
     }
 
     /// The cluster's identity: the UID of the namespace kube-system.
@@ -181,7 +188,11 @@ impl Store {
         if new == *live {
             return false;
         }
-        fields::record_update(kind, Some(&live), &mut new, manager, subresource);
+        if self.is_mirror() {
+            self.send_change(key, &live, new, manager, subresource.is_some());
+            return true;
+        }
+        fields::record_update(kind, Some(&live), &mut new, manager, subresource, None);
         bump_generation(kind, &live, &mut new);
         self.commit(key, new);
         true
@@ -209,7 +220,7 @@ impl Store {
     pub(crate) fn commit(&mut self, key: Key, mut object: Value) -> Object {
         let doomed = object["metadata"].get("deletionTimestamp").is_some();
         if doomed && key.kind != pod_index() && finalizers(&object) == 0 && !is_namespace(&key) {
-            return self.erase(&key).unwrap_or_else(|| Arc::new(object));
+            return self.erase_as(&key, &object).unwrap_or_else(|| Arc::new(object));
         }
         self.revision += 1;
         object["metadata"]["resourceVersion"] = json!(self.revision.to_string());
@@ -222,9 +233,15 @@ impl Store {
 
     /// Removes an object at once.
     pub(crate) fn erase(&mut self, key: &Key) -> Option<Object> {
+        let last = self.objects.get(key).cloned()?;
+        self.erase_as(key, &last)
+    }
+
+    /// Removes an object whose last state was this.
+    pub(crate) fn erase_as(&mut self, key: &Key, last: &Value) -> Option<Object> {
         let before = self.objects.remove(key)?;
         self.revision += 1;
-        let mut last = (*before).clone();
+        let mut last = last.clone();
         last["metadata"]["resourceVersion"] = json!(self.revision.to_string());
         let object = Arc::new(last);
         let event = Event {

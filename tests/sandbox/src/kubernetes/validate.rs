@@ -190,6 +190,12 @@ pub fn decodes(kind: &Kind, object: &Value) -> Result<(), ApiError> {
             kind.kind, kind.version, kind.kind
         )));
     }
+    if kind.kind == "Lease"
+        && let Err(why) = super::lease::decodes(object)
+    {
+        return Err(ApiError::bad_request(format!("Lease in version \"v1\" cannot be handled as a Lease: {why}")));
+    }
+    super::containers::decodes(kind, object)?;
     let strings = |pointer: &str, field: &str| -> Result<(), ApiError> {
         let Some(map) = object.pointer(pointer).and_then(Value::as_object) else { return Ok(()) };
         match map.values().find(|value| !value.is_string() && !value.is_null()) {
@@ -212,9 +218,11 @@ pub fn decodes(kind: &Kind, object: &Value) -> Result<(), ApiError> {
     if kind.kind == "Secret" {
         for value in object["data"].as_object().into_iter().flat_map(|map| map.values()) {
             if super::views::decode(value.as_str().unwrap_or("")).is_none() {
-                return Err(ApiError::bad_request(
-                    "Secret in version \"v1\" cannot be handled as a Secret: illegal base64 data at input byte 0",
-                ));
+                let text = value.as_str().unwrap_or("");
+                let at = text.bytes().position(|b| !(b.is_ascii_alphanumeric() || b"+/=".contains(&b))).unwrap_or(0);
+                return Err(ApiError::bad_request(format!(
+                    "Secret in version \"v1\" cannot be handled as a Secret: illegal base64 data at input byte {at}"
+                )));
             }
         }
     }
@@ -272,16 +280,37 @@ pub fn check(kind: &Kind, live: Option<&Value>, object: &Value) -> Result<(), Ap
             wrong(&mut found, "metadata.labels", &json!(key), "name part must be non-empty");
         }
     }
+    for key in object["metadata"]["annotations"].as_object().into_iter().flat_map(|map| map.keys()) {
+        if key.split_once('/').is_some_and(|(prefix, _)| !is_subdomain(prefix)) {
+            wrong(&mut found, "metadata.annotations", &json!(key), &format!("prefix part {SUBDOMAIN}"));
+        }
+    }
+    super::finalizers::check(&mut found, live, object);
     match kind.kind {
-        "Pod" => pod_spec(&mut found, &object["spec"], "spec"),
+        "Pod" => {
+            pod_spec(&mut found, &object["spec"], "spec");
+            let policy = text(object, "/spec/restartPolicy");
+            if !matches!(policy, "Always" | "OnFailure" | "Never") {
+                let why =
+                    format!("Unsupported value: {policy:?}: supported values: \"Always\", \"OnFailure\", \"Never\"");
+                found.push(("FieldValueNotSupported", "spec.restartPolicy".to_owned(), why));
+            }
+        }
         "Deployment" | "StatefulSet" | "ReplicaSet" | "DaemonSet" => workload(kind, &mut found, object),
-        "Service" => service(&mut found, object),
+        "Service" => super::services::check(&mut found, object),
+        "Lease" => super::lease::check(&mut found, object),
+        "ConfigMap" | "Secret" => config_keys(&mut found, object),
         "PersistentVolumeClaim" => claim(&mut found, &object["spec"], "spec"),
         "StorageClass" if text(object, "/provisioner").is_empty() => required(&mut found, "provisioner"),
         _ => {}
     }
     if let Some(live) = live {
         immutable(kind, &mut found, live, object);
+    }
+    if kind.kind == "Secret" && object["type"] == "kubernetes.io/tls" {
+        for key in ["tls.crt", "tls.key"].into_iter().filter(|key| object["data"].get(*key).is_none()) {
+            required(&mut found, format!("data[{key}]"));
+        }
     }
     if found.is_empty() { Ok(()) } else { Err(ApiError::invalid(kind, own, &found)) }
 }
@@ -291,7 +320,16 @@ fn pod_spec(found: &mut Vec<Finding>, spec: &Value, at: &str) {
         required(found, format!("{at}.containers"));
     }
     let volumes: Vec<&str> = items(spec, "/volumes").iter().filter_map(|v| v["name"].as_str()).collect();
-    for list in ["initContainers", "containers"] {
+    for (index, volume) in volumes.iter().enumerate() {
+        if volumes[..index].contains(volume) && index < items(spec, "/volumes").len() {
+            found.push((
+                "FieldValueDuplicate",
+                format!("{at}.volumes[{index}].name"),
+                format!("Duplicate value: {volume:?}"),
+            ));
+        }
+    }
+    for list in ["containers", "initContainers"] {
         for (index, container) in items(spec, &format!("/{list}")).iter().enumerate() {
             let here = format!("{at}.{list}[{index}]");
             if !is_label(text(container, "/name")) {
@@ -314,7 +352,9 @@ fn pod_spec(found: &mut Vec<Finding>, spec: &Value, at: &str) {
                 }
             }
             for (n, port) in items(container, "/ports").iter().enumerate() {
-                if !port["containerPort"].as_i64().is_some_and(|p| (1..65_536).contains(&p)) {
+                if port["containerPort"].as_i64().unwrap_or(0) == 0 {
+                    required(found, format!("{here}.ports[{n}].containerPort"));
+                } else if !port["containerPort"].as_i64().is_some_and(|p| (1..65_536).contains(&p)) {
                     wrong(
                         found,
                         format!("{here}.ports[{n}].containerPort"),
@@ -336,6 +376,11 @@ fn pod_spec(found: &mut Vec<Finding>, spec: &Value, at: &str) {
                 if text(mount, "/mountPath").is_empty() {
                     required(found, format!("{here}.volumeMounts[{n}].mountPath"));
                 }
+                let path = text(mount, "/mountPath");
+                if !path.is_empty() && items(container, "/volumeMounts").iter().take(n).any(|m| m["mountPath"] == path)
+                {
+                    wrong(found, format!("{here}.volumeMounts[{n}].mountPath"), &json!(path), "must be unique");
+                }
                 let name = text(mount, "/name");
                 if !volumes.contains(&name) {
                     found.push((
@@ -345,14 +390,7 @@ fn pod_spec(found: &mut Vec<Finding>, spec: &Value, at: &str) {
                     ));
                 }
             }
-            for list in ["limits", "requests"] {
-                for (resource, value) in container["resources"][list].as_object().into_iter().flatten() {
-                    if value.as_str().and_then(quantity::canonical).is_none() {
-                        let why = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
-                        wrong(found, format!("{here}.resources.{list}[{resource}]"), value, why);
-                    }
-                }
-            }
+            super::containers::check(found, container, &here);
         }
     }
     unique_containers(found, spec, at);
@@ -378,6 +416,11 @@ fn workload(kind: &Kind, found: &mut Vec<Finding>, object: &Value) {
     let selector = &spec["selector"];
     if !selector.is_object() {
         required(found, "spec.selector");
+        let labels = &spec["template"]["metadata"]["labels"];
+        wrong(found, "spec.template.metadata.labels", labels, "`selector` does not match template `labels`");
+    } else if selector.as_object().is_some_and(serde_json::Map::is_empty) {
+        let why = format!("empty selector is invalid for {}", kind.kind.to_lowercase());
+        wrong(found, "spec.selector", selector, &why);
     } else if !super::selector::selects(selector, &spec["template"]["metadata"]["labels"]) {
         let labels = &spec["template"]["metadata"]["labels"];
         wrong(found, "spec.template.metadata.labels", labels, "`selector` does not match template `labels`");
@@ -386,13 +429,13 @@ fn workload(kind: &Kind, found: &mut Vec<Finding>, object: &Value) {
         wrong(found, "spec.replicas", &spec["replicas"], "must be greater than or equal to 0");
     }
     let mut pod = spec["template"]["spec"].clone();
-    for claim in items(spec, "/volumeClaimTemplates") {
-        // claims count as volumes of the template
+    for (claims, claim) in items(spec, "/volumeClaimTemplates").iter().enumerate() {
+        // claims count as volumes of the template, the first ones
         if !pod["volumes"].is_array() {
             pod["volumes"] = json!([]);
         }
         if let Some(list) = pod["volumes"].as_array_mut() {
-            list.push(json!({"name": name(claim)}));
+            list.insert(claims, json!({"name": name(claim)}));
         }
     }
     pod_spec(found, &pod, "spec.template.spec");
@@ -404,34 +447,61 @@ fn workload(kind: &Kind, found: &mut Vec<Finding>, object: &Value) {
             format!("Unsupported value: {policy:?}: supported values: \"Always\""),
         ));
     }
-    if kind.kind == "StatefulSet" && !matches!(text(spec, "/podManagementPolicy"), "Parallel" | "OrderedReady") {
-        wrong(found, "spec.podManagementPolicy", &spec["podManagementPolicy"], "must be 'OrderedReady' or 'Parallel'");
+    if kind.kind == "StatefulSet" {
+        if !matches!(text(spec, "/podManagementPolicy"), "Parallel" | "OrderedReady") {
+            wrong(
+                found,
+                "spec.podManagementPolicy",
+                &spec["podManagementPolicy"],
+                "must be 'OrderedReady' or 'Parallel'",
+            );
+        }
+        let strategy = text(spec, "/updateStrategy/type");
+        if !matches!(strategy, "RollingUpdate" | "OnDelete") {
+            let why = format!(
+                "Invalid value: {{\"Type\":{strategy:?},\"RollingUpdate\":null}}: must be 'RollingUpdate' or 'OnDelete'"
+            );
+            found.push(("FieldValueInvalid", "spec.updateStrategy".to_owned(), why));
+        }
+        if name(object).contains('.') {
+            wrong(found, "metadata.name", &json!(name(object)), "must not contain dots");
+        }
+    }
+    if kind.kind == "Deployment"
+        && spec["strategy"]["type"] == "Recreate"
+        && spec["strategy"].get("rollingUpdate").is_some()
+    {
+        forbidden(found, "spec.strategy.rollingUpdate", "may not be specified when strategy `type` is 'Recreate'");
     }
 }
 
-fn service(found: &mut Vec<Finding>, object: &Value) {
-    let spec = &object["spec"];
-    let headless = spec["clusterIP"] == "None";
-    let ports = items(spec, "/ports");
-    if ports.is_empty() && !headless && spec["type"] != "ExternalName" {
-        required(found, "spec.ports");
+fn config_keys(found: &mut Vec<Finding>, object: &Value) {
+    let valid = |key: &str| key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    for key in object["data"].as_object().into_iter().flat_map(|map| map.keys()).filter(|key| !valid(key)) {
+        let why = "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', \
+            regex used for validation is '[-._a-zA-Z0-9]+')";
+        wrong(found, format!("data[{key}]"), &json!(key), why);
     }
-    for (index, port) in ports.iter().enumerate() {
-        if !port["port"].as_i64().is_some_and(|p| (1..65_536).contains(&p)) {
-            wrong(found, format!("spec.ports[{index}].port"), &port["port"], "must be between 1 and 65535, inclusive");
+}
+
+/// What the schema says of an applied configuration before the decoder sees it: a number where a text belongs, or the other way.
+pub fn mistyped(config: &Value) -> Option<String> {
+    for map in ["data", "metadata.labels", "metadata.annotations"] {
+        let at = config.pointer(&format!("/{}", map.replace('.', "/")));
+        for (key, value) in at.and_then(Value::as_object).into_iter().flatten() {
+            if value.is_number() || value.is_boolean() {
+                return Some(format!(".{map}.{key}: expected string, got &value.valueUnstructured{{Value:{value}}}"));
+            }
         }
-        if ports.len() > 1 && text(port, "/name").is_empty() {
-            required(found, format!("spec.ports[{index}].name"));
-        }
     }
-    if headless && spec["type"] == "LoadBalancer" {
-        wrong(found, "spec.clusterIPs[0]", &json!("None"), "may not be set to 'None' for LoadBalancer services");
-    }
+    let replicas = &config["spec"]["replicas"];
+    replicas.is_string().then(|| ".spec.replicas: expected numeric (int or float), got string".to_owned())
 }
 
 fn claim(found: &mut Vec<Finding>, spec: &Value, at: &str) {
     if items(spec, "/accessModes").is_empty() {
-        required(found, format!("{at}.accessModes"));
+        let why = "Required value: at least 1 access mode is required";
+        found.push(("FieldValueRequired", format!("{at}.accessModes"), why.to_owned()));
     }
     let size = &spec["resources"]["requests"]["storage"];
     if size.as_str().and_then(quantity::canonical).is_none() {
@@ -481,10 +551,8 @@ fn immutable(kind: &Kind, found: &mut Vec<Finding>, live: &Value, object: &Value
         }
         "Pod" => {
             let strip = |spec: &Value| {
-                let mut spec = without(
-                    spec,
-                    &["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "nodeName"],
-                );
+                let mut spec =
+                    without(spec, &["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"]);
                 for list in ["containers", "initContainers"] {
                     for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
                         container["image"] = Value::Null;
@@ -499,8 +567,11 @@ fn immutable(kind: &Kind, found: &mut Vec<Finding>, live: &Value, object: &Value
             }
         }
         "PersistentVolumeClaim" => {
-            let mut old = without(old, &["volumeName", "resources"]);
-            let mut new = without(new, &["volumeName", "resources"]);
+            // only a bound claim grows
+            let free: &[&str] =
+                if text(live, "/status/phase") == "Bound" { &["volumeName", "resources"] } else { &["volumeName"] };
+            let mut old = without(old, free);
+            let mut new = without(new, free);
             if old["storageClassName"].is_null() {
                 old["storageClassName"] = Value::Null;
                 new["storageClassName"] = Value::Null;
@@ -514,22 +585,29 @@ fn immutable(kind: &Kind, found: &mut Vec<Finding>, live: &Value, object: &Value
             }
         }
         "StorageClass" => {
-            for field in ["provisioner", "parameters", "reclaimPolicy", "volumeBindingMode"] {
+            for field in ["provisioner", "parameters", "reclaimPolicy"] {
                 if live.get(field) != object.get(field) {
                     forbidden(found, field, &format!("updates to {field} are forbidden."));
                 }
             }
+            if live["volumeBindingMode"] != object["volumeBindingMode"] {
+                wrong(found, "volumeBindingMode", &object["volumeBindingMode"], "field is immutable");
+            }
         }
         "ConfigMap" | "Secret" => {
-            if live["immutable"] == true && (live["data"] != object["data"] || object["immutable"] != true) {
-                forbidden(found, "data", "field is immutable when `immutable` is set");
+            for field in ["immutable", "data"] {
+                if live["immutable"] == true && live.get(field) != object.get(field) {
+                    forbidden(found, field, "field is immutable when `immutable` is set");
+                }
             }
             if kind.kind == "Secret" && live["type"] != object["type"] {
                 wrong(found, "type", &object["type"], "field is immutable");
             }
         }
         "RoleBinding" | "ClusterRoleBinding" if live["roleRef"] != object["roleRef"] => {
-            wrong(found, "roleRef", &object["roleRef"], "cannot change roleRef");
+            let part = |field: &str| object["roleRef"][field].clone();
+            let shown = json!({"APIGroup": part("apiGroup"), "Kind": part("kind"), "Name": part("name")});
+            wrong(found, "roleRef", &shown, "cannot change roleRef");
         }
         _ => {}
     }

@@ -8,7 +8,7 @@ use super::error::ApiError;
 use super::kinds::Kind;
 use super::store::{Object, Store, bump_generation, key};
 use super::views::{deleting, name, text};
-use super::{apply, defaults, fields, merge, patch, stamp, validate};
+use super::{admission, apply, defaults, fields, merge, normal, patch, stamp, validate};
 
 /// What every write carries.
 #[derive(Debug, Clone, Default)]
@@ -75,11 +75,7 @@ impl Store {
             object["metadata"]["name"] = json!(format!("{prefix}{}", stamp::suffix()));
         }
         if !text(&object, "/metadata/resourceVersion").is_empty() {
-            return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
-        }
-        let own = name(&object).to_owned();
-        if self.objects.contains_key(&key(kind, namespace, &own)) {
-            return Err(ApiError::already_exists(kind, &own));
+            return Err(ApiError::plain(500, "resourceVersion should not be set on objects to be created"));
         }
         self.finish(kind, namespace, None, object, None, options)
     }
@@ -100,14 +96,28 @@ impl Store {
                 name(&object)
             )));
         }
+        // a Lease can be made by a PUT, whatever its version says
+        if kind.kind == "Lease" && !self.objects.contains_key(&key(kind, namespace, own)) {
+            return self.finish(kind, namespace, None, object, None, options);
+        }
         let live = self.live(kind, namespace, own)?;
         if kind.kind == "Lease" && text(&object, "/metadata/resourceVersion").is_empty() {
-            let finding = (
-                "FieldValueInvalid",
-                "metadata.resourceVersion".to_owned(),
-                "Invalid value: 0x0: must be specified for an update".to_owned(),
+            let why = "Invalid value: 0: must be specified for an update";
+            let finding = ("FieldValueInvalid", "metadata.resourceVersion".to_owned(), why.to_owned());
+            let mut error = ApiError::invalid(kind, own, &[finding]);
+            error.message = format!("{} \"{own}\" is invalid: metadata.resourceVersion: {why}", kind.resource());
+            error.details["kind"] = json!(kind.plural);
+            return Err(error);
+        }
+        let uid = text(&object, "/metadata/uid");
+        if !uid.is_empty() && uid != text(&live, "/metadata/uid") {
+            let registry = format!("/registry/{}/{namespace}/{own}", kind.plural);
+            let why = format!(
+                "StorageError: invalid object, Code: 4, Key: {registry}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: \
+                 UID in precondition: {uid}, UID in object meta: {}",
+                text(&live, "/metadata/uid")
             );
-            return Err(ApiError::invalid(kind, own, &[finding]));
+            return Err(ApiError::conflict(kind, own, &why));
         }
         self.finish(kind, namespace, Some(live), object, None, options)
     }
@@ -153,9 +163,12 @@ impl Store {
         let live = self.live(kind, namespace, own)?;
         let mut object = (*live).clone();
         change(&mut object)?;
-        self.typed(kind, namespace, &mut object)?;
+        self.typed(kind, namespace, &mut object).map_err(|error| unpatched(error, &object))?;
         if name(&object) != own {
-            return Err(ApiError::bad_request("the name of the object may not be changed by a patch"));
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({}) does not match the name on the URL ({own})",
+                name(&object)
+            )));
         }
         self.finish(kind, namespace, Some(live), object, None, options)
     }
@@ -177,27 +190,32 @@ impl Store {
                 {"reason": "FieldValueRequired", "message": "Required value: is required for apply patch", "field": "fieldManager"}]});
             return Err(error);
         }
-        let mut config = merge::without_nulls(&config);
+        let sent = config;
+        if sent["apiVersion"].as_str().is_none() || sent["kind"].as_str().is_none() {
+            let group_version = sent["apiVersion"].as_str().unwrap_or("/");
+            let kind = sent["kind"].as_str().unwrap_or("");
+            return Err(ApiError::bad_request(format!("invalid object type: {group_version}, Kind={kind}")));
+        }
+        let mut config = merge::without_nulls(&sent);
         if config["metadata"].get("managedFields").is_some_and(|m| m.as_array().is_none_or(|list| !list.is_empty())) {
             return Err(ApiError::bad_request("metadata.managedFields must be nil"));
         }
-        self.typed(kind, namespace, &mut config)?;
+        self.addressed(kind, namespace, &mut config)?;
         if name(&config) != own {
             return Err(ApiError::bad_request(format!(
                 "the name of the object ({}) does not match the name on the URL ({own})",
                 name(&config)
             )));
         }
+        // the schema speaks before the decoder: strict or not, the answer is the same
         if let Some(field) = validate::unknown_fields(kind, &config).first() {
-            if options.strict {
-                return Err(ApiError::bad_request(format!("strict decoding error: unknown field {field:?}")));
-            }
-            return Err(ApiError::internal(format!(
-                "failed to create typed patch object ({namespace}/{own}; {}, Kind={}): .{field}: field not declared in schema",
-                kind.api_version(),
-                kind.kind
-            )));
+            let field = by_keys(&config, field);
+            return Err(ApiError::untyped(kind, &sent, &format!(".{field}: field not declared in schema")));
         }
+        if let Some(why) = validate::mistyped(&config) {
+            return Err(ApiError::untyped(kind, &sent, &why));
+        }
+        validate::decodes(kind, &config)?;
         // each endpoint applies its own half
         if kind.status
             && let Some(map) = config.as_object_mut()
@@ -222,7 +240,8 @@ impl Store {
                 ));
             }
         }
-        let request = apply::Request { kind, manager: &options.manager, subresource: options.subresource, force };
+        let request =
+            apply::Request { kind, manager: &options.manager, subresource: options.subresource, force, sent: &sent };
         if let Some(live) = &live {
             self.preconditions(kind, live, &config)?;
         }
@@ -234,23 +253,35 @@ impl Store {
         self.objects.get(&key(kind, namespace, own)).cloned().ok_or_else(|| ApiError::not_found(kind, own))
     }
 
-    /// Kind, version and namespace of a body must be those of the path; absent ones are filled in.
+    /// As [`Store::addressed`], and the decoder takes it.
     fn typed(&self, kind: &Kind, namespace: &str, object: &mut Value) -> Result<(), ApiError> {
+        self.addressed(kind, namespace, object)?;
+        validate::decodes(kind, object)
+    }
+
+    /// Kind, version and namespace of a body must be those of the path; absent ones are filled in.
+    fn addressed(&self, kind: &Kind, namespace: &str, object: &mut Value) -> Result<(), ApiError> {
         if !object.is_object() {
             return Err(ApiError::bad_request(
                 "couldn't get version/kind; json parse error: the body is not an object",
             ));
         }
-        for (field, expected) in [("apiVersion", kind.api_version()), ("kind", kind.kind.to_owned())] {
-            match object.get(field).and_then(Value::as_str) {
-                Some(seen) if seen != expected => {
-                    return Err(ApiError::bad_request(format!(
-                        "the {field} in the data ({seen}) does not match the expected {field} ({expected})"
-                    )));
-                }
-                _ => object[field] = json!(expected),
-            }
+        let text_of = |field: &str| object.get(field).and_then(Value::as_str).map(str::to_owned);
+        let (seen_version, seen_kind) = (text_of("apiVersion"), text_of("kind"));
+        if let Some(seen) = seen_version.filter(|seen| *seen != kind.api_version()) {
+            return Err(ApiError::bad_request(format!(
+                "{0} in version \"{1}\" cannot be handled as a {0}: no kind \"{0}\" is registered for version \"{seen}\" in scheme \"pkg/runtime/scheme.go:110\"",
+                kind.kind, kind.version
+            )));
         }
+        if let Some(seen) = seen_kind.filter(|seen| seen != kind.kind) {
+            return Err(ApiError::bad_request(format!(
+                "{seen} in version \"{1}\" cannot be handled as a {0}: converting ({1}.{seen}) to (core.{0}): unknown conversion",
+                kind.kind, kind.version
+            )));
+        }
+        object["apiVersion"] = json!(kind.api_version());
+        object["kind"] = json!(kind.kind);
         if !object["metadata"].is_object() {
             object["metadata"] = json!({});
         }
@@ -259,24 +290,23 @@ impl Store {
             if seen.is_empty() {
                 object["metadata"]["namespace"] = json!(namespace);
             } else if seen != namespace {
-                return Err(ApiError::bad_request(format!(
-                    "the namespace of the provided object does not match the namespace sent on the request ({namespace})"
-                )));
+                return Err(ApiError::bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request",
+                ));
             }
         } else if let Some(metadata) = object["metadata"].as_object_mut() {
             metadata.remove("namespace");
         }
-        validate::decodes(kind, object)
+        Ok(())
     }
 
     fn preconditions(&self, kind: &Kind, live: &Value, object: &Value) -> Result<(), ApiError> {
         let uid = text(object, "/metadata/uid");
         if !uid.is_empty() && uid != text(live, "/metadata/uid") {
-            let why = format!(
-                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
-                text(live, "/metadata/uid")
-            );
-            return Err(ApiError::conflict(kind, name(live), &why));
+            let why = format!("Invalid value: {uid:?}: field is immutable");
+            let finding = ("FieldValueInvalid", "metadata.uid".to_owned(), why);
+            // found twice: by the general validation of an update, and by the kind's own
+            return Err(ApiError::invalid(kind, name(live), &[finding.clone(), finding]));
         }
         let version = text(object, "/metadata/resourceVersion");
         if !version.is_empty() && version != text(live, "/metadata/resourceVersion") {
@@ -317,6 +347,9 @@ impl Store {
                 matches!(field.as_str(), "apiVersion" | "kind" | "metadata") || known.contains(&field.as_str())
             });
         }
+        normal::drop_empty(kind, &mut object);
+        let forgets = entries.is_none() && live.is_some() && clears_managers(&object);
+        let sent = object.clone();
         match &live {
             None => self.newborn(kind, namespace, &own, &mut object)?,
             Some(live) => {
@@ -326,13 +359,26 @@ impl Store {
         }
         defaults::fill(self, kind, live.as_deref(), &mut object);
         validate::check(kind, live.as_deref(), &object)?;
+        admission::check(self, kind, namespace, live.as_deref(), &object)?;
         match entries {
             Some(entries) => {
                 fields::set_entries(&mut object, entries);
             }
-            None => fields::record_update(kind, live.as_deref(), &mut object, &options.manager, options.subresource),
+            None if forgets => fields::set_entries(&mut object, Vec::new()),
+            None => {
+                let (live, manager) = (live.as_deref(), options.manager.as_str());
+                fields::record_update(kind, live, &mut object, manager, options.subresource, Some(&sent));
+            }
         }
         let Some(live) = live else {
+            // only now: what is wrong with an object is said before that there is one already
+            if let Some(there) = self.objects.get(&key(kind, namespace, &own)) {
+                let mut error = ApiError::already_exists(kind, &own);
+                if deleting(there) {
+                    error.message = format!("object is being deleted: {}", error.message);
+                }
+                return Err(error);
+            }
             if kind.generation {
                 object["metadata"]["generation"] = json!(1);
             }
@@ -417,14 +463,49 @@ impl Store {
                 (None, None) => {}
             }
         }
-        // a namespace's finalizers and a pod's node aren't the user's to write
-        if kind.kind == "Namespace" || kind.kind == "Pod" {
-            let field = if kind.kind == "Pod" { "nodeName" } else { "finalizers" };
-            if let Some(value) = live["spec"].get(field) {
-                object["spec"][field] = value.clone();
-            }
+        // a namespace's finalizers aren't the user's to write
+        if kind.kind == "Namespace"
+            && let Some(value) = live["spec"].get("finalizers")
+        {
+            object["spec"]["finalizers"] = value.clone();
         }
     }
+}
+
+/// What the decoder says of a patched object: the patch was wrong, not the request.
+fn unpatched(error: ApiError, object: &Value) -> ApiError {
+    let Some((_, why)) = error.message.split_once(": json: ").filter(|_| error.code == 400) else { return error };
+    let shown = object.to_string();
+    let mut error =
+        ApiError::new(422, "Invalid", format!(" \"\" is invalid: patch: Invalid value: {shown:?}: json: {why}"));
+    error.details = json!({"causes": [{"reason": "FieldValueInvalid", "field": "patch", "message": format!("Invalid value: {shown:?}: json: {why}")}]});
+    error
+}
+
+/// Whether a write says that nobody is to be tracked: an empty list of managers, or one with an empty entry.
+fn clears_managers(object: &Value) -> bool {
+    object
+        .pointer("/metadata/managedFields")
+        .and_then(Value::as_array)
+        .is_some_and(|list| list.iter().all(|entry| entry.as_object().is_some_and(serde_json::Map::is_empty)))
+}
+
+/// `spec.containers[0].x` as the schema names it: `spec.containers[name="zeebe"].x`.
+fn by_keys(object: &Value, field: &str) -> String {
+    let mut at = object;
+    let mut out: Vec<String> = Vec::new();
+    for step in field.split('.') {
+        let (name, index) = step.trim_end_matches(']').split_once('[').unwrap_or((step, ""));
+        at = &at[name];
+        match index.parse::<usize>() {
+            Ok(index) => {
+                at = &at[index];
+                out.push(format!("{name}[name={}]", at["name"]));
+            }
+            Err(_) => out.push(name.to_owned()),
+        }
+    }
+    out.join(".")
 }
 
 /// Whether nothing but the times of managers differ; then nothing is written.

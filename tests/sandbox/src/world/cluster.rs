@@ -23,20 +23,37 @@ pub fn provision_cluster(shared: &Shared, spec: NewCluster) -> String {
 
 /// The same without an API server: for tests that drive the world directly.
 pub fn add_cluster(world: &mut World, spec: NewCluster, endpoint: String, ca_pem: String) -> String {
+    let mut settings = settings(world, &spec);
+    settings.ca_pem.clone_from(&ca_pem);
+    insert_cluster(world, spec, Store::new(settings), endpoint, None)
+}
+
+/// The settings of a new cluster, with address ranges that were never used before.
+pub(crate) fn settings(world: &mut World, spec: &NewCluster) -> Settings {
     let k = world.serial;
     world.serial = world.serial.wrapping_add(1);
-    let (pod_cidr, node_cidr, service_cidr) =
-        (format!("10.{}.0.0/14", 4 + 4 * (k % 48)), format!("10.200.{k}.0/24"), "34.118.224.0/20".to_owned());
-    let mut settings = Settings::new(&spec.project, &spec.location, &spec.name, &pod_cidr, &node_cidr, &service_cidr);
+    let (pod_cidr, node_cidr) = (format!("10.{}.0.0/14", 4 + 4 * (k % 48)), format!("10.200.{k}.0/24"));
+    let mut settings =
+        Settings::new(&spec.project, &spec.location, &spec.name, &pod_cidr, &node_cidr, "34.118.224.0/20");
     settings.node_count = u32::try_from(spec.node_count.max(1)).unwrap_or(1);
-    settings.ca_pem.clone_from(&ca_pem);
     settings.speeds = Speeds {
         pod_start: world.options.pod_start,
         load_balancer: world.options.load_balancer_time,
         ..Speeds::default()
     };
-    let store = Store::new(settings);
-    let uid = store.cluster_uid();
+    settings
+}
+
+/// Files a cluster; `uid` is its identity where the store does not know it yet.
+pub(crate) fn insert_cluster(
+    world: &mut World,
+    spec: NewCluster,
+    store: Store,
+    endpoint: String,
+    uid: Option<String>,
+) -> String {
+    let uid = uid.unwrap_or_else(|| store.cluster_uid());
+    let settings = store.settings().clone();
     let cluster = Cluster {
         uid: uid.clone(),
         project: spec.project,
@@ -44,13 +61,13 @@ pub fn add_cluster(world: &mut World, spec: NewCluster, endpoint: String, ca_pem
         name: spec.name,
         power: Power::Up,
         store,
-        pod_cidr,
-        node_cidr,
-        service_cidr,
+        pod_cidr: settings.pod_cidr,
+        node_cidr: settings.node_cidr,
+        service_cidr: settings.service_cidr,
         node_tags: spec.node_tags,
         network: spec.network,
         endpoint,
-        ca_pem,
+        ca_pem: settings.ca_pem,
     };
     world.clusters.insert(uid.clone(), cluster);
     uid

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use cluster::{add_cluster, provision_cluster, remove_cluster};
+pub(crate) use cluster::{insert_cluster, settings};
 pub use dial::dial;
 use kubelet::Process;
 use options::Options;

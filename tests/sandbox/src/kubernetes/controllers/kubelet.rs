@@ -18,7 +18,9 @@ pub fn tick(store: &mut Store, now: Instant) {
         } else if matches!(pod.phase(), "Succeeded" | "Failed") {
             // nothing more to do
         } else if pod.node().is_none() {
-            schedule(store, &pod, now);
+            if !store.is_mirror() {
+                schedule(store, &pod, now);
+            }
         } else if pod.ip().is_none() {
             start(store, &pod, now);
         } else if pod.phase() == "Pending" && (store.autorun_all || pod.namespace() == "kube-system") {
@@ -32,7 +34,11 @@ fn stop(store: &mut Store, pod: &Pod, now: Instant) {
     let delay = store.settings.speeds.pod_stop.min(Duration::from_secs(u64::try_from(grace).unwrap_or(0)));
     if store.due(&format!("stop {}", pod.uid()), delay, now) && items(pod.object(), "/metadata/finalizers").is_empty() {
         if let Some(kind) = Kind::named("Pod") {
-            store.erase(&key(kind, pod.namespace(), pod.name()));
+            if store.is_mirror() {
+                store.send_delete(kind, pod.namespace(), pod.name());
+            } else {
+                store.erase(&key(kind, pod.namespace(), pod.name()));
+            }
         }
         store.logs.retain(|(uid, _), _| uid != pod.uid());
     }

@@ -1,5 +1,6 @@
 //! Controller manager, scheduler, provisioner, cloud controller and the kubelet's bookkeeping, one step at a time.
 
+mod cloud;
 mod collector;
 mod deployment;
 mod kubelet;
@@ -17,6 +18,12 @@ use super::store::Store;
 pub fn tick(store: &mut Store, now: Instant) {
     let revision = store.revision;
     if revision == store.ticked && store.timers.is_empty() {
+        return;
+    }
+    if store.is_mirror() {
+        cloud::tick(store, now);
+        store.ticked = revision;
+        store.timers.retain(|_, timer| std::mem::take(&mut timer.asked));
         return;
     }
     namespace::tick(store);

@@ -27,7 +27,8 @@ pub fn tick(store: &mut Store, now: Instant) {
     }
 }
 
-fn balance(store: &mut Store, service: &Value, now: Instant) {
+/// The cloud controller: an address for a balancer, and its release.
+pub fn balance(store: &mut Store, service: &Value, now: Instant) {
     let (ns, own) = (namespace(service).to_owned(), name(service).to_owned());
     let delay = store.settings.speeds.load_balancer;
     let wants = service["spec"]["type"] == "LoadBalancer" && !deleting(service);

@@ -9,7 +9,7 @@ use crate::kubernetes::pods::Disk;
 use crate::kubernetes::store::{Store, key};
 use crate::kubernetes::views::{deleting, items, name, namespace, text, uid};
 
-const PROVISIONER: &str = "pd.csi.storage.gke.io";
+pub const PROVISIONER: &str = "pd.csi.storage.gke.io";
 const PROTECTION: &str = "kubernetes.io/pvc-protection";
 
 pub fn tick(store: &mut Store, now: Instant) {
@@ -52,24 +52,14 @@ fn provision(store: &mut Store, claim: &Value, now: Instant) {
     if !store.due(&format!("provision {claim_uid}"), delay, now) {
         return;
     }
-    let volume = format!("pvc-{claim_uid}");
-    let size = text(claim, "/spec/resources/requests/storage").to_owned();
-    let zone = store.settings.zone();
-    let handle = format!("projects/{}/zones/{zone}/disks/{volume}", store.settings.project);
-    let object = json!({"apiVersion": "v1", "kind": "PersistentVolume",
-        "metadata": {"name": volume, "annotations": {"pv.kubernetes.io/provisioned-by": PROVISIONER}, "finalizers": ["external-provisioner.volume.kubernetes.io/finalizer"]},
-        "spec": {"accessModes": claim["spec"]["accessModes"], "capacity": {"storage": size}, "storageClassName": class_name,
-            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": ns, "name": own, "uid": claim_uid},
-            "csi": {"driver": PROVISIONER, "volumeHandle": handle, "fsType": "ext4"},
-            "persistentVolumeReclaimPolicy": class["reclaimPolicy"], "volumeMode": "Filesystem"}});
+    let (object, disk) = self::volume(store, claim, &class);
+    let (volume, size) = (disk.name.clone(), disk.size.clone());
     if store.create("csi-provisioner", object).is_err() {
         return;
     }
     store.edit_status("PersistentVolume", "", &volume, "kube-controller-manager", |pv| {
         pv["status"] = json!({"phase": "Bound"})
     });
-    let disk =
-        Disk { name: volume.clone(), zone, size: size.clone(), namespace: ns.clone(), claim: own.clone(), claim_uid };
     store.disks.insert(volume.clone(), disk);
     store.edit("PersistentVolumeClaim", &ns, &own, "kube-controller-manager", |claim| {
         claim["spec"]["volumeName"] = json!(volume);
@@ -80,6 +70,22 @@ fn provision(store: &mut Store, claim: &Value, now: Instant) {
         claim["status"] =
             json!({"phase": "Bound", "accessModes": claim["spec"]["accessModes"], "capacity": {"storage": size}});
     });
+}
+
+/// The volume for a claim, and its disk.
+pub fn volume(store: &Store, claim: &Value, class: &Value) -> (Value, Disk) {
+    let (ns, own, claim_uid) = (namespace(claim).to_owned(), name(claim).to_owned(), uid(claim).to_owned());
+    let volume = format!("pvc-{claim_uid}");
+    let size = text(claim, "/spec/resources/requests/storage").to_owned();
+    let zone = store.settings.zone();
+    let handle = format!("projects/{}/zones/{zone}/disks/{volume}", store.settings.project);
+    let object = json!({"apiVersion": "v1", "kind": "PersistentVolume",
+        "metadata": {"name": volume, "annotations": {"pv.kubernetes.io/provisioned-by": PROVISIONER}, "finalizers": ["external-provisioner.volume.kubernetes.io/finalizer"]},
+        "spec": {"accessModes": claim["spec"]["accessModes"], "capacity": {"storage": size}, "storageClassName": claim["spec"]["storageClassName"],
+            "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": ns, "name": own, "uid": claim_uid},
+            "csi": {"driver": PROVISIONER, "volumeHandle": handle, "fsType": "ext4"},
+            "persistentVolumeReclaimPolicy": class["reclaimPolicy"], "volumeMode": "Filesystem"}});
+    (object, Disk { name: volume, zone, size, namespace: ns, claim: own, claim_uid })
 }
 
 /// Releases a volume whose claim is gone, and deletes it with its disk by the reclaim policy.

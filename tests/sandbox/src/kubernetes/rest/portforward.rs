@@ -34,6 +34,17 @@ pub fn answer<H: Host>(
     if pod.node().is_none() {
         return Err(ApiError::bad_request(format!("pod {name} does not have a host assigned")));
     }
+    upgrade(host, namespace, name, query.all("ports"), request)
+}
+
+/// Answers the upgrade of a connection to these ports (each a number, or several with commas) of a pod.
+pub fn upgrade<'a, H: Host>(
+    host: &H,
+    namespace: String,
+    name: String,
+    ports: impl Iterator<Item = &'a str>,
+    request: &mut Request<Incoming>,
+) -> Result<Response<Body>, ApiError> {
     let headers = request.headers();
     let text =
         |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
@@ -52,8 +63,7 @@ pub fn answer<H: Host>(
         return Err(ApiError::new(403, "Forbidden", message));
     };
 
-    let ports: Vec<u16> =
-        query.all("ports").flat_map(|list| list.split(',')).filter_map(|port| port.trim().parse().ok()).collect();
+    let ports: Vec<u16> = ports.flat_map(|list| list.split(',')).filter_map(|port| port.trim().parse().ok()).collect();
     if ports.is_empty() {
         return Err(ApiError::bad_request("query parameter \"port\" is required"));
     }

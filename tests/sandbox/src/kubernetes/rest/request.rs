@@ -5,7 +5,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use super::response::{Body, error, json as answer_json, plain};
+use super::response::{Body, error, json as answer_json, no_content, not_found, plain};
 use super::{discovery, portforward, scale, watch};
 use crate::kubernetes::error::ApiError;
 use crate::kubernetes::host::{Fault, Host};
@@ -25,7 +25,8 @@ pub struct Dropped;
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    fn parse(query: &str) -> Query {
+    /// Decodes a query string.
+    pub fn parse(query: &str) -> Query {
         let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (unescape(name), unescape(value))
@@ -121,7 +122,7 @@ pub async fn answer<H: Host>(host: H, mut request: Request<Incoming>) -> Result<
     match host.called(request.method().as_str(), &shown) {
         Some(Fault::Drop) => return Err(Dropped),
         Some(Fault::Delay(time)) => tokio::time::sleep(time).await,
-        Some(Fault::Error { status }) => return Ok(error(&injected(status))),
+        Some(Fault::Error { status }) => return Ok(injected(status)),
         None => {}
     }
     if matches!(path.as_str(), "/readyz" | "/livez" | "/healthz") {
@@ -137,7 +138,11 @@ pub async fn answer<H: Host>(host: H, mut request: Request<Incoming>) -> Result<
         Some(Some(document)) => return Ok(answer_json(200, &document)),
         Some(None) => {}
     }
-    let Some(target) = Target::parse(&path) else { return Ok(error(&ApiError::no_such_path())) };
+    let Some(target) = Target::parse(&path) else {
+        let group = path.strip_prefix("/apis/").and_then(|rest| rest.split('/').next());
+        let known = group.is_none_or(|group| crate::kubernetes::kinds::KINDS.iter().any(|kind| kind.group == group));
+        return Ok(if known { error(&ApiError::no_such_path()) } else { not_found() });
+    };
     if target.subresource.as_deref() == Some("portforward") && target.kind.kind == "Pod" {
         return Ok(portforward::answer(&host, &target, &query, &mut request).unwrap_or_else(|e| error(&e)));
     }
@@ -157,7 +162,8 @@ pub async fn answer<H: Host>(host: H, mut request: Request<Incoming>) -> Result<
     }
 }
 
-fn injected(status: u16) -> ApiError {
+/// The answer of an injected fault.
+pub fn injected(status: u16) -> Response<Body> {
     let reason = match status {
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -168,7 +174,7 @@ fn injected(status: u16) -> ApiError {
         504 => "Timeout",
         _ => "InternalError",
     };
-    ApiError::new(status, reason, format!("injected fault {status}"))
+    error(&ApiError::new(status, reason, format!("injected fault {status}")))
 }
 
 fn authorised<H: Host>(host: &H, headers: &HeaderMap) -> bool {
@@ -215,18 +221,23 @@ impl Call {
                 Ok(answer_json(200, &object))
             }
             Method::PUT => {
+                let fresh = store.get(kind.kind, namespace, name).is_none();
                 let object = store.put(kind, namespace, name, self.body(body)?, &self.options())?;
-                Ok(answer_json(200, &object))
+                Ok(answer_json(if fresh { 201 } else { 200 }, &object))
             }
             Method::PATCH => {
                 let fresh = store.get(kind.kind, namespace, name).is_none();
                 let object = store.patch(kind, namespace, name, self.patch(body)?, &self.options())?;
                 Ok(answer_json(if fresh { 201 } else { 200 }, &object))
             }
-            Method::DELETE => match store.remove(kind, namespace, name, &self.delete_options(body)?)? {
-                Deleted::Gone(object) => Ok(answer_json(200, &success(kind, name, views::uid(&object)))),
-                Deleted::Pending(object) => Ok(answer_json(200, &object)),
-            },
+            Method::DELETE => {
+                let deleted = store.remove(kind, namespace, name, &self.delete_options(body)?)?;
+                let (Deleted::Gone(object) | Deleted::Pending(object)) = &deleted;
+                match deleted.shown(kind) {
+                    Some(object) => Ok(answer_json(200, object)),
+                    None => Ok(answer_json(200, &success(kind, name, views::uid(object)))),
+                }
+            }
             _ => Err(ApiError::method_not_allowed()),
         }
     }
@@ -255,6 +266,7 @@ impl Call {
 
     fn selected(&self, store: &Store) -> Result<Vec<Object>, ApiError> {
         let selector = Selector::parse(self.query.get("labelSelector"), self.query.get("fieldSelector"))?;
+        selector.known(self.target.kind)?;
         let mut found = store.select(self.target.kind, self.target.namespace.as_deref());
         found.retain(|object| selector.matches(object));
         Ok(found)
@@ -278,6 +290,9 @@ impl Call {
 
     fn log(&self, store: &Store, namespace: &str, name: &str) -> Answer {
         let pod = store.pod(namespace, name).ok_or_else(|| ApiError::not_found(self.target.kind, name))?;
+        if pod.node().is_none() {
+            return Ok(no_content());
+        }
         let all = pod.containers();
         let wanted = self.query.get("container");
         let container = match (wanted, all.as_slice()) {
@@ -292,15 +307,7 @@ impl Call {
             }
             (wanted, _) => wanted.to_owned(),
         };
-        let text = store.logs.get(&(pod.uid().to_owned(), container)).cloned().unwrap_or_default();
-        let tail: Option<usize> = self.query.get("tailLines").parse().ok();
-        let text = match tail {
-            Some(count) => {
-                let lines: Vec<&str> = text.lines().collect();
-                lines[lines.len().saturating_sub(count)..].iter().map(|line| format!("{line}\n")).collect()
-            }
-            None => text,
-        };
+        let text = store.logged(pod.uid(), &container, self.query.get("tailLines").parse().ok());
         Ok(plain(text))
     }
 

@@ -31,6 +31,20 @@ pub fn plain(text: impl Into<Bytes>) -> Response<Body> {
     response
 }
 
+/// An answer without a body.
+pub fn no_content() -> Response<Body> {
+    let mut response = Response::new(full(""));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// What is answered where no API group serves: no `Status`.
+pub fn not_found() -> Response<Body> {
+    let mut response = plain("404 page not found\n");
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
 pub fn error(error: &ApiError) -> Response<Body> {
     json(error.code, &error.status())
 }

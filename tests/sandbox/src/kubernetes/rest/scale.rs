@@ -32,7 +32,16 @@ pub fn answer(store: &mut Store, call: &Call, body: &[u8]) -> Result<Response<Bo
         },
         _ => return Err(ApiError::method_not_allowed()),
     }
-    let mut body = json!({"spec": {"replicas": scale["spec"]["replicas"].as_i64().unwrap_or(0)}});
+    let replicas = scale["spec"]["replicas"].as_i64().unwrap_or(0);
+    if replicas < 0 {
+        let why = format!("Invalid value: {replicas}: must be greater than or equal to 0");
+        let mut error =
+            ApiError::new(422, "Invalid", format!("Scale.autoscaling {name:?} is invalid: spec.replicas: {why}"));
+        error.details = json!({"group": "autoscaling", "kind": "Scale", "name": name,
+            "causes": [{"reason": "FieldValueInvalid", "field": "spec.replicas", "message": why}]});
+        return Err(error);
+    }
+    let mut body = json!({"spec": {"replicas": replicas}});
     let version = text(&scale, "/metadata/resourceVersion");
     if !version.is_empty() {
         body["metadata"] = json!({"resourceVersion": version});
@@ -45,9 +54,14 @@ fn view(object: &Value) -> Value {
     let metadata = &object["metadata"];
     let labels = object["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
     let selector: Vec<String> = labels.map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or(""))).collect();
-    json!({"kind": "Scale", "apiVersion": "autoscaling/v1",
+    let mut view = json!({"kind": "Scale", "apiVersion": "autoscaling/v1",
         "metadata": {"name": metadata["name"], "namespace": metadata["namespace"], "uid": metadata["uid"],
             "resourceVersion": metadata["resourceVersion"], "creationTimestamp": metadata["creationTimestamp"]},
-        "spec": {"replicas": object["spec"]["replicas"].as_i64().unwrap_or(0)},
-        "status": {"replicas": object["status"]["replicas"].as_i64().unwrap_or(0), "selector": selector.join(",")}})
+        "spec": {},
+        "status": {"replicas": object["status"]["replicas"].as_i64().unwrap_or(0), "selector": selector.join(",")}});
+    // none is left out
+    if let Some(replicas) = object["spec"]["replicas"].as_i64().filter(|replicas| *replicas != 0) {
+        view["spec"]["replicas"] = json!(replicas);
+    }
+    view
 }

@@ -15,10 +15,13 @@ pub fn serve(shared: Shared, cluster_uid: String, listener: TcpListener, tls: Ar
     serve_host(ClusterHost { shared, uid: cluster_uid.into() }, listener, Some(tls));
 }
 
+/// A cluster of the world, as what serves in it sees it.
 #[derive(Clone)]
-struct ClusterHost {
-    shared: Shared,
-    uid: Arc<str>,
+pub struct ClusterHost {
+    /// The world.
+    pub shared: Shared,
+    /// UID of the cluster.
+    pub uid: Arc<str>,
 }
 
 impl Host for ClusterHost {

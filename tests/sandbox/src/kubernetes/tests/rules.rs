@@ -114,7 +114,7 @@ fn preconditions_guard_a_delete() {
     let wrong = DeleteOptions { uid: Some("other".to_owned()), ..DeleteOptions::default() };
     let error = store.remove(kind, "a", "m", &wrong).unwrap_err();
     assert_eq!(error.code, 409);
-    assert!(error.message.contains("Precondition failed: UID in precondition: other"), "{}", error.message);
+    assert!(error.message.contains("the UID in the precondition (other) does not match"), "{}", error.message);
     let right =
         DeleteOptions { uid: object["metadata"]["uid"].as_str().map(str::to_owned), ..DeleteOptions::default() };
     store.remove(kind, "a", "m", &right).unwrap();
