@@ -50,23 +50,16 @@ pub fn provider_binary() -> Result<&'static Path> {
     }
 }
 
-/// Builds the binary of `package` and returns its path.
+/// Builds the binary `bin` of the workspace and returns its path.
 ///
 /// # Errors
 /// It does not compile.
-pub fn build(package: &str, flags: &[&str]) -> Result<PathBuf> {
-    build_bin(package, package, flags)
-}
-
-/// Builds the binary `bin` of `package` and returns its path.
-///
-/// # Errors
-/// It does not compile.
-pub fn build_bin(package: &str, bin: &str, flags: &[&str]) -> Result<PathBuf> {
+pub fn build(bin: &str, flags: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--quiet", "--package", package, "--bin", bin, "--message-format=json-render-diagnostics"])
+        // of the whole workspace: features are then those of the tests, and the registry's crates aren't built again
+        .args(["build", "--quiet", "--workspace", "--bin", bin, "--message-format=json-render-diagnostics"])
         .args(flags)
         .current_dir(workspace_root())
         .stdin(Stdio::null())
@@ -80,7 +73,7 @@ pub fn build_bin(package: &str, bin: &str, flags: &[&str]) -> Result<PathBuf> {
     }
     let output = command.output().context("can't start cargo")?;
     if !output.status.success() {
-        bail!("`cargo build --package {package} --bin {bin}` failed");
+        bail!("`cargo build --workspace --bin {bin}` failed");
     }
     String::from_utf8_lossy(&output.stdout)
         .lines()
