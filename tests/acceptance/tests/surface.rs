@@ -45,7 +45,7 @@ async fn examples_are_valid_and_formatted(#[case] example: &str) -> Result<()> {
 #[rstest]
 #[case::odd_size("cluster_size = 5", "cluster_size")]
 #[case::too_small("cluster_size = 2", "cluster_size")]
-#[case::version("camunda_version = \"8.6.0\"", "version")]
+#[case::version("camunda_version = \"8.8.0\"", "version")]
 #[case::not_a_version("camunda_version = \"latest\"", "version")]
 #[case::bucket("backup_bucket = \"Upper_Case\"", "name")]
 #[case::duration("failure_timeout = \"ten\"", "failure_timeout")]
