@@ -154,6 +154,19 @@ async fn there_is_no_cluster_api() {
     assert_eq!(status, 500, "{answer}");
 }
 
+/// Pauses or resumes. The gateway may not have heard of restarted brokers yet: then it refuses, as a real one does.
+async fn all_exporters(regions: &Regions, what: &str) {
+    let mut answer = (0, Value::Null);
+    for _ in 0..50 {
+        answer = regions.manage(0, "POST", &format!("/actuator/exporting/{what}"), Value::Null).await;
+        if answer.0 == 204 {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("{what}: {answer:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fail_over_and_back() {
     let mut regions = lost().await;
@@ -171,8 +184,7 @@ async fn fail_over_and_back() {
     regions.admit(0, &[3]);
     regions.until("four brokers run", |world| runs(world, &[0, 1, 2, 3])).await;
     regions.work(5).await;
-    let (status, _) = regions.manage(0, "POST", "/actuator/exporting/pause", Value::Null).await;
-    assert_eq!(status, 204);
+    all_exporters(&regions, "pause").await;
     drain().await;
     regions.work(3).await;
     regions.copy_store().await;
@@ -192,16 +204,7 @@ async fn fail_over_and_back() {
                 && led(world, 3)
         })
         .await;
-    // the gateway may not have heard of the restarted ones yet
-    let mut answer = (0, Value::Null);
-    for _ in 0..50 {
-        answer = regions.manage(0, "POST", "/actuator/exporting/resume", Value::Null).await;
-        if answer.0 == 204 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    assert_eq!(answer.0, 204, "{answer:?}");
+    all_exporters(&regions, "resume").await;
     store(&regions, 0, |store| {
         store.edit("StatefulSet", NAMESPACES[0], "camunda-zeebe-temporary", "test", |object| {
             object["spec"]["replicas"] = json!(0)
