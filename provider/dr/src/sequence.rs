@@ -92,8 +92,13 @@ fn without(o: &Observation, state: &State, lost: RegionId) -> Vec<Step> {
         Step::ResumeSurvivor { lost },
         Step::VerifyFailOver { lost },
     ];
+    still_due(o, table)
+}
+
+/// Of a way out of a loss, the steps that are still due, in order.
+pub(crate) fn still_due(o: &Observation, way: impl IntoIterator<Item = Step>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    for step in table {
+    for step in way {
         let due = match &step {
             // part of the story even when no admit is left: nobody may publish one meanwhile
             Step::Withdraw { .. } => !step.done(o) || steps.iter().any(|s| matches!(s, Step::Claim { .. })),

@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use crate::invariant::{Violation, hold};
 use crate::observation::{ExporterState, Observation, Phase, Region, View};
 use crate::record::RecordState;
+use crate::sequence;
 use crate::state::State;
 use crate::step::{Step, phase, restored, snapshot_is_current, stores_equal};
 use crate::strategy::Strategy;
@@ -143,18 +144,7 @@ pub(crate) fn without(o: &Observation, sizes: Topology, lost: RegionId, epoch: u
         Step::ResumeSurvivor { lost },
         Step::VerifyFailOver { lost },
     ];
-    let mut steps: Vec<Step> = Vec::new();
-    for step in table {
-        let due = match &step {
-            Step::Withdraw { .. } => !step.done(o) || steps.iter().any(|s| matches!(s, Step::Claim { .. })),
-            Step::VerifyFailOver { .. } => !steps.is_empty() || !step.done(o),
-            step => !step.done(o),
-        };
-        if due {
-            steps.push(step);
-        }
-    }
-    steps
+    sequence::still_due(o, table)
 }
 
 /// The way back, up to where all brokers are there. One fresh replica per partition at a time, each proven before the next.
