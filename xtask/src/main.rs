@@ -28,7 +28,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Writes the Registry documentation in `docs/` from the schemas.
     Docs(docs::Arguments),
-    /// Measures the release build: launch to handshake, memory after the schema.
+    /// Measures the release build beside the framework's tiny provider: launch, schema, memory, values, growth.
     Bench(bench::Arguments),
     /// Builds OpenTofu from its Go module, once, and prints the path of the binary.
     Tofu,

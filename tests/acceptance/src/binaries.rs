@@ -55,11 +55,20 @@ pub fn provider_binary() -> Result<&'static Path> {
 /// # Errors
 /// It does not compile.
 pub fn build(bin: &str, flags: &[&str]) -> Result<PathBuf> {
+    build_target("bin", bin, flags)
+}
+
+/// Builds a target of any kind that can be run, a `bin`, an `example` or a `bench`, and returns its path.
+///
+/// # Errors
+/// It does not compile.
+pub fn build_target(kind: &str, name: &str, flags: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
         // of the whole workspace: features are then those of the tests, and the registry's crates aren't built again
-        .args(["build", "--quiet", "--workspace", "--bin", bin, "--message-format=json-render-diagnostics"])
+        .args(["build", "--quiet", "--workspace", &format!("--{kind}"), name])
+        .arg("--message-format=json-render-diagnostics")
         .args(flags)
         .current_dir(workspace_root())
         .stdin(Stdio::null())
@@ -73,12 +82,12 @@ pub fn build(bin: &str, flags: &[&str]) -> Result<PathBuf> {
     }
     let output = command.output().context("can't start cargo")?;
     if !output.status.success() {
-        bail!("`cargo build --workspace --bin {bin}` failed");
+        bail!("`cargo build --workspace --{kind} {name}` failed");
     }
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == bin)
+        .filter(|message| message["target"]["name"] == name && message["target"]["kind"][0] == kind)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .with_context(|| format!("cargo built no binary {bin}"))
+        .with_context(|| format!("cargo built no {kind} {name}"))
 }

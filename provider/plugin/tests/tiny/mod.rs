@@ -107,6 +107,8 @@ pub struct Tiny {
     pub child: Child,
     pub line: String,
     pub socket: PathBuf,
+    /// From the launch to the handshake line.
+    pub launched: Duration,
     server_certificate: Option<CertificateDer<'static>>,
     stderr: Option<thread::JoinHandle<String>>,
 }
@@ -114,8 +116,13 @@ pub struct Tiny {
 impl Tiny {
     /// Starts it as Terraform would, with TLS if there is a client certificate.
     pub fn start(client: Option<&Credentials>, more: &[(&str, &str)]) -> Self {
+        Self::start_binary(binary(), client, more)
+    }
+
+    /// The same with another provider.
+    pub fn start_binary(binary: &Path, client: Option<&Credentials>, more: &[(&str, &str)]) -> Self {
         let sockets = tempfile::tempdir().unwrap();
-        let mut command = Command::new(binary());
+        let mut command = Command::new(binary);
         command
             .env_clear()
             .env("PLUGIN_UNIX_SOCKET_DIR", sockets.path())
@@ -127,9 +134,11 @@ impl Tiny {
         if let Some(client) = client {
             command.env("PLUGIN_CLIENT_CERT", &client.pem);
         }
+        let begun = Instant::now();
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let launched = begun.elapsed();
         let mut pipe = child.stderr.take().unwrap();
         let stderr = thread::spawn(move || {
             let mut text = String::new();
@@ -143,7 +152,7 @@ impl Tiny {
             text => Some(STANDARD_NO_PAD.decode(text).unwrap().into()),
         };
         let socket = PathBuf::from(fields[3]);
-        Self { _sockets: sockets, child, line: line.clone(), socket, server_certificate, stderr: Some(stderr) }
+        Self { _sockets: sockets, child, line: line.clone(), socket, launched, server_certificate, stderr: Some(stderr) }
     }
 
     /// A plain connection, or one by TLS that shows `shown`.
