@@ -13,42 +13,31 @@ use tracing::Instrument;
 
 use super::{
     convert,
-    erased::{self, Call, Registered},
+    erased::Call,
     guard::limited,
     service::{Service, said, unknown_type},
+    validate::{Registered, Validated},
 };
 use crate::{
-    Action, Diagnostics, Fault, Model, Progress, Provider, Schema, Value,
+    Action, Diagnostics, Fault, Model, Progress, Provider, Value,
     proto::tfplugin5::{
         invoke_action::{
             self, Event,
             event::{Completed, Progress as Said, Type},
         },
-        plan_action, validate_action_config,
+        plan_action,
     },
 };
 
 const ADVICE: &str = "What it did until then isn't undone. Look before you run it again.";
 
 /// An [`Action`] of any type.
-pub(crate) trait ErasedAction<C>: Send + Sync {
-    fn schema(&self) -> &Schema;
-    fn validate(&self, config: &Value) -> Diagnostics;
+pub(crate) trait ErasedAction<C>: Validated {
     fn plan(&self, config: &Value) -> Result<Diagnostics, Fault>;
     fn invoke(self: Arc<Self>, call: Call<C>, config: Value, progress: Progress) -> BoxFuture<'static, Diagnostics>;
 }
 
 impl<A: Action> ErasedAction<A::Client> for Registered<A> {
-    fn schema(&self) -> &Schema {
-        self.whole_schema()
-    }
-
-    fn validate(&self, config: &Value) -> Diagnostics {
-        let mut diags = erased::checked(self.block(), config);
-        erased::with_model(config, &mut diags, |config, diags| self.inner.validate(config, diags));
-        diags
-    }
-
     fn plan(&self, config: &Value) -> Result<Diagnostics, Fault> {
         let mut diags = Diagnostics::default();
         self.inner.plan(&A::Config::decode(config)?, &mut diags);
@@ -81,19 +70,8 @@ fn completed(diagnostics: &Diagnostics) -> Event {
 }
 
 impl<P: Provider> Service<P> {
-    fn action(&self, name: &str) -> Result<Arc<dyn ErasedAction<P::Client>>, Fault> {
-        self.server.actions.get(name).cloned().ok_or_else(|| unknown_type("action", name))
-    }
-
-    pub(super) async fn answer_validate_action(
-        &self,
-        request: validate_action_config::Request,
-    ) -> validate_action_config::Response {
-        let checked = self.work("ValidateActionConfig", &request.action_type, async {
-            let one = self.action(&request.action_type)?;
-            Ok(one.validate(&convert::value(&one.schema().block.ty(), request.config.as_ref())?))
-        });
-        validate_action_config::Response { diagnostics: said(checked.await) }
+    pub(super) fn action(&self, name: &str) -> Result<&Arc<dyn ErasedAction<P::Client>>, Fault> {
+        self.server.actions.get(name).ok_or_else(|| unknown_type("action", name))
     }
 
     pub(super) async fn answer_plan_action(&self, request: plan_action::Request) -> plan_action::Response {
@@ -119,7 +97,7 @@ impl<P: Provider> Service<P> {
             let one = self.action(&request.action_type)?;
             let config = convert::value(&one.schema().block.ty(), request.config.as_ref())?;
             let call = self.call()?;
-            Ok((call.cancel.clone(), one.invoke(call, config, Progress::new(sender))))
+            Ok((call.cancel.clone(), Arc::clone(one).invoke(call, config, Progress::new(sender))))
         });
         match begun.await {
             Ok((cancel, mut action)) => {

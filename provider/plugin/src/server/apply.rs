@@ -8,10 +8,11 @@
 
 use super::{
     check,
-    erased::{Call, Registered, advice, title},
+    erased::{Call, advice, title},
     guard::{Limits, limited},
     private::Private,
     read::remember,
+    validate::Registered,
 };
 use crate::{
     Apply, Context, Delete, Diagnostics, Fault, Model, Resource, Saver, Value, plan, resource::timeouts::Operation,

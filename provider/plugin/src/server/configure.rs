@@ -1,8 +1,9 @@
 //! The provider's own configuration.
 
 use super::{
-    convert, erased,
+    convert,
     service::{Service, can_defer, said},
+    validate::check,
 };
 use crate::{
     Diagnostics, Fault, Model, Provider,
@@ -17,9 +18,7 @@ impl<P: Provider> Service<P> {
         let checked = self.work("PrepareProviderConfig", "", async {
             let block = P::Config::block();
             let config = convert::value(&block.ty(), request.config.as_ref())?;
-            let mut diags = erased::checked(&block, &config);
-            erased::with_model(&config, &mut diags, |config, diags| self.server.provider.validate(config, diags));
-            Ok(diags)
+            Ok(check(&block, &config, |config, diags| self.server.provider.validate(config, diags)))
         });
         let diagnostics = said(checked.await);
         prepare_provider_config::Response { prepared_config: request.config, diagnostics }

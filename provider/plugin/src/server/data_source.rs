@@ -2,14 +2,12 @@
 
 use super::{
     check, convert,
-    erased::{Call, READ_ADVICE, Registered},
+    erased::{Call, READ_ADVICE},
     guard::limited,
-    service::{Service, said},
+    service::Service,
+    validate::Registered,
 };
-use crate::{
-    DataSource, Deferred, Diagnostics, Model, Provider, Value, plan,
-    proto::tfplugin5::{self as proto, read_data_source, validate_data_source_config},
-};
+use crate::{DataSource, Deferred, Diagnostics, Model, Provider, Value, plan, proto::tfplugin5::read_data_source};
 
 /// What was found; null if that couldn't be seen.
 pub(crate) struct Looked {
@@ -38,18 +36,6 @@ pub(crate) async fn read<D: DataSource>(registered: &Registered<D>, call: Call<D
 }
 
 impl<P: Provider> Service<P> {
-    pub(super) async fn answer_validate_data_source(
-        &self,
-        request: validate_data_source_config::Request,
-    ) -> Vec<proto::Diagnostic> {
-        let checked = self.work("ValidateDataSourceConfig", &request.type_name, async {
-            let data_source = self.data_source(&request.type_name)?;
-            let config = convert::value(&data_source.schema().block.ty(), request.config.as_ref())?;
-            Ok(data_source.validate(&config))
-        });
-        said(checked.await)
-    }
-
     pub(super) async fn answer_read_data_source(
         &self,
         request: read_data_source::Request,

@@ -6,15 +6,14 @@ use futures::future::BoxFuture;
 
 use super::{
     check, convert,
-    erased::{self, Call, READ_ADVICE, Registered},
+    erased::{Call, READ_ADVICE},
     guard::limited,
     service::{Service, said, unknown_type},
+    validate::{Registered, Validated},
 };
 use crate::{
-    Context, Diagnostics, Ephemeral, Fault, Model, Provider, Schema, Value, plan,
-    proto::tfplugin5::{
-        close_ephemeral_resource, open_ephemeral_resource, renew_ephemeral_resource, validate_ephemeral_resource_config,
-    },
+    Context, Diagnostics, Ephemeral, Fault, Model, Provider, Value, plan,
+    proto::tfplugin5::{close_ephemeral_resource, open_ephemeral_resource, renew_ephemeral_resource},
 };
 
 /// What came of a call, and what the user is told.
@@ -27,25 +26,13 @@ pub(crate) struct Lease {
 }
 
 /// An [`Ephemeral`] of any type.
-pub(crate) trait ErasedEphemeral<C>: Send + Sync {
-    fn schema(&self) -> &Schema;
-    fn validate(&self, config: &Value) -> Diagnostics;
+pub(crate) trait ErasedEphemeral<C>: Validated {
     fn open(&self, call: Call<C>, config: Value) -> BoxFuture<'_, Outcome<(Value, Lease)>>;
     fn renew(&self, call: Call<C>, private: Vec<u8>) -> BoxFuture<'_, Outcome<Lease>>;
     fn close(&self, call: Call<C>, private: Vec<u8>) -> BoxFuture<'_, Outcome<()>>;
 }
 
 impl<E: Ephemeral> ErasedEphemeral<E::Client> for Registered<E> {
-    fn schema(&self) -> &Schema {
-        self.whole_schema()
-    }
-
-    fn validate(&self, config: &Value) -> Diagnostics {
-        let mut diags = erased::checked(self.block(), config);
-        erased::with_model(config, &mut diags, |config, diags| self.inner.validate(config, diags));
-        diags
-    }
-
     fn open(&self, call: Call<E::Client>, config: Value) -> BoxFuture<'_, Outcome<(Value, Lease)>> {
         Box::pin(async move {
             let (ctx, limits) = call.start(format!("Opening `{}`", E::NAME), READ_ADVICE, E::TIMEOUT);
@@ -122,20 +109,9 @@ fn handle<E: Ephemeral>(private: &[u8]) -> Result<E::Handle, Fault> {
 }
 
 impl<P: Provider> Service<P> {
-    fn ephemeral(&self, name: &str) -> Result<&dyn ErasedEphemeral<P::Client>, Fault> {
+    pub(super) fn ephemeral(&self, name: &str) -> Result<&dyn ErasedEphemeral<P::Client>, Fault> {
         let found = self.server.ephemerals.get(name).map(AsRef::as_ref);
         found.ok_or_else(|| unknown_type("ephemeral resource", name))
-    }
-
-    pub(super) async fn answer_validate_ephemeral(
-        &self,
-        request: validate_ephemeral_resource_config::Request,
-    ) -> validate_ephemeral_resource_config::Response {
-        let checked = self.work("ValidateEphemeralResourceConfig", &request.type_name, async {
-            let one = self.ephemeral(&request.type_name)?;
-            Ok(one.validate(&convert::value(&one.schema().block.ty(), request.config.as_ref())?))
-        });
-        validate_ephemeral_resource_config::Response { diagnostics: said(checked.await) }
     }
 
     pub(super) async fn answer_open_ephemeral(

@@ -3,10 +3,7 @@
 //! On this side of the face everything is a [`Value`]; on the other side everything is the author's model. The files beside this
 //! one hold what happens in between, one operation each.
 
-use std::{
-    sync::{Arc, LazyLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -17,14 +14,15 @@ use super::{
     guard::Limits,
     plan::{self, PlanRequest, PlanResponse},
     read::{self, ReadRequest, ReadResponse},
+    validate::{Registered, Validated},
 };
 use crate::{
-    Context, DataSource, Diagnostics, Fault, Model, Resource, Schema, Value,
+    Context, DataSource, Fault, Model, Resource, Value,
     resource::{
         Surroundings,
         timeouts::{self, Operation},
     },
-    schema::{self, Block},
+    schema::Block,
 };
 
 /// What a call into the world gets beside its input.
@@ -53,9 +51,7 @@ impl<C> Call<C> {
 }
 
 /// A [`Resource`] of any type.
-pub(crate) trait ErasedResource<C>: Send + Sync {
-    fn schema(&self) -> &Schema;
-    fn validate(&self, config: &Value) -> Diagnostics;
+pub(crate) trait ErasedResource<C>: Validated {
     fn plan(&self, request: &PlanRequest) -> PlanResponse;
     fn read(&self, call: Call<C>, request: ReadRequest) -> BoxFuture<'_, ReadResponse>;
     fn apply(&self, call: Call<C>, request: ApplyRequest) -> BoxFuture<'_, ApplyResponse>;
@@ -63,44 +59,11 @@ pub(crate) trait ErasedResource<C>: Send + Sync {
 }
 
 /// A [`DataSource`] of any type.
-pub(crate) trait ErasedDataSource<C>: Send + Sync {
-    fn schema(&self) -> &Schema;
-    fn validate(&self, config: &Value) -> Diagnostics;
+pub(crate) trait ErasedDataSource<C>: Validated {
     fn read(&self, call: Call<C>, config: Value) -> BoxFuture<'_, Looked>;
 }
 
-/// A resource or data source with its schema, which is made when it is first needed: most processes need one or two of all.
-pub(crate) struct Registered<R> {
-    pub(crate) inner: R,
-    schema: LazyLock<Schema>,
-}
-
-impl<R> Registered<R> {
-    pub(crate) fn new(inner: R, schema: fn() -> Schema) -> Self {
-        Self { inner, schema: LazyLock::new(schema) }
-    }
-
-    pub(crate) fn whole_schema(&self) -> &Schema {
-        &self.schema
-    }
-
-    pub(crate) fn block(&self) -> &Block {
-        &self.schema.block
-    }
-}
-
 impl<R: Resource> ErasedResource<R::Client> for Registered<R> {
-    fn schema(&self) -> &Schema {
-        &self.schema
-    }
-
-    fn validate(&self, config: &Value) -> Diagnostics {
-        let mut diags = checked(&self.schema.block, config);
-        timeouts::validate(config, &mut diags);
-        with_model(config, &mut diags, |config, diags| self.inner.validate(config, diags));
-        diags
-    }
-
     fn plan(&self, request: &PlanRequest) -> PlanResponse {
         plan::plan(self, request)
     }
@@ -120,16 +83,6 @@ impl<R: Resource> ErasedResource<R::Client> for Registered<R> {
 }
 
 impl<D: DataSource> ErasedDataSource<D::Client> for Registered<D> {
-    fn schema(&self) -> &Schema {
-        &self.schema
-    }
-
-    fn validate(&self, config: &Value) -> Diagnostics {
-        let mut diags = checked(&self.schema.block, config);
-        with_model(config, &mut diags, |config, diags| self.inner.validate(config, diags));
-        diags
-    }
-
     fn read(&self, call: Call<D::Client>, config: Value) -> BoxFuture<'_, Looked> {
         Box::pin(data_source::read(self, call, config))
     }
@@ -160,18 +113,3 @@ pub(crate) fn advice(operation: Operation, block: &Block) -> &'static str {
 
 /// What the user can do when a look at the world didn't end.
 pub(crate) const READ_ADVICE: &str = "Run the command again.";
-
-/// What the schema alone says about a configuration.
-pub(crate) fn checked(block: &Block, config: &Value) -> Diagnostics {
-    schema::validate(block, config)
-}
-
-/// Lets the author check a configuration, if it can be read at all.
-pub(crate) fn with_model<M: Model>(config: &Value, diags: &mut Diagnostics, check: impl FnOnce(&M, &mut Diagnostics)) {
-    match M::decode(config) {
-        Ok(model) => check(&model, diags),
-        // the schema's check has said it already, and better
-        Err(_) if diags.has_errors() => {}
-        Err(error) => diags.extend(Fault::from(error).diagnostics),
-    }
-}

@@ -12,17 +12,15 @@ use tracing::Instrument;
 
 use super::{
     check, convert,
-    erased::{self, Call, READ_ADVICE, Registered},
+    erased::{Call, READ_ADVICE},
     guard::limited,
     identity,
-    service::{Service, said, unknown_type},
+    service::{Service, unknown_type},
+    validate::{Registered, Validated},
 };
 use crate::{
-    Diagnostics, Fault, List, Model, Provider, Resource, Schema, Type, Value,
-    proto::tfplugin5::{
-        list_resource::{self, Event},
-        validate_list_resource_config,
-    },
+    Diagnostics, Fault, List, Model, Provider, Resource, Type, Value,
+    proto::tfplugin5::list_resource::{self, Event},
     resource::{Listed, Results},
 };
 
@@ -38,23 +36,11 @@ pub(crate) struct Search {
 }
 
 /// A [`List`] of any type.
-pub(crate) trait ErasedList<C>: Send + Sync {
-    fn schema(&self) -> &Schema;
-    fn validate(&self, config: &Value) -> Diagnostics;
+pub(crate) trait ErasedList<C>: Validated {
     fn list(self: Arc<Self>, call: Call<C>, search: Search) -> mpsc::Receiver<Event>;
 }
 
 impl<L: List> ErasedList<<Listed<L> as Resource>::Client> for Registered<L> {
-    fn schema(&self) -> &Schema {
-        self.whole_schema()
-    }
-
-    fn validate(&self, config: &Value) -> Diagnostics {
-        let mut diags = erased::checked(self.block(), config);
-        erased::with_model(config, &mut diags, |config, diags| self.inner.validate(config, diags));
-        diags
-    }
-
     fn list(self: Arc<Self>, call: Call<<Listed<L> as Resource>::Client>, search: Search) -> mpsc::Receiver<Event> {
         let (sender, receiver) = mpsc::channel(AHEAD);
         let name = Listed::<L>::NAME;
@@ -108,19 +94,8 @@ fn complaint(diagnostics: &Diagnostics) -> Event {
 }
 
 impl<P: Provider> Service<P> {
-    fn lister(&self, name: &str) -> Result<Arc<dyn ErasedList<P::Client>>, Fault> {
-        self.server.lists.get(name).cloned().ok_or_else(|| unknown_type("list resource", name))
-    }
-
-    pub(super) async fn answer_validate_list(
-        &self,
-        request: validate_list_resource_config::Request,
-    ) -> validate_list_resource_config::Response {
-        let checked = self.work("ValidateListResourceConfig", &request.type_name, async {
-            let one = self.lister(&request.type_name)?;
-            Ok(one.validate(&convert::value(&one.schema().block.ty(), request.config.as_ref())?))
-        });
-        validate_list_resource_config::Response { diagnostics: said(checked.await) }
+    pub(super) fn lister(&self, name: &str) -> Result<&Arc<dyn ErasedList<P::Client>>, Fault> {
+        self.server.lists.get(name).ok_or_else(|| unknown_type("list resource", name))
     }
 
     pub(super) async fn answer_list(
@@ -134,7 +109,7 @@ impl<P: Provider> Service<P> {
                 with_models: request.include_resource_object,
                 limit: u64::try_from(request.limit).unwrap_or_default(),
             };
-            Ok(one.list(self.call()?, search))
+            Ok(Arc::clone(one).list(self.call()?, search))
         });
         let events = begun.await.unwrap_or_else(|fault| {
             let (sender, receiver) = mpsc::channel(1);

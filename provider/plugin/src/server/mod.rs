@@ -51,6 +51,7 @@ mod rpc;
 mod schemas;
 mod service;
 mod upgrade;
+mod validate;
 
 #[cfg(test)]
 mod mini_core;
@@ -63,12 +64,13 @@ pub use self::schemas::ProviderSchemas;
 use self::{
     action::ErasedAction,
     ephemeral::ErasedEphemeral,
-    erased::{ErasedDataSource, ErasedResource, Registered},
+    erased::{ErasedDataSource, ErasedResource},
     functions::{ErasedFunction, RegisteredFunction},
     identity::{ErasedIdentity, RegisteredIdentity},
     list::ErasedList,
     moved::{ErasedMove, RegisteredMove},
     service::Service,
+    validate::Registered,
 };
 pub(crate) use self::{list::found, upgrade::stored};
 use crate::{
@@ -144,16 +146,14 @@ impl<P: Provider> Server<P> {
     /// Adds a resource.
     #[must_use]
     pub fn resource<R: Resource<Client = P::Client>>(mut self, resource: R) -> Self {
-        let schema = || Schema { version: R::VERSION, block: R::Model::block() };
-        self.resources.insert(R::NAME, Arc::new(Registered::new(resource, schema)));
+        self.resources.insert(R::NAME, Arc::new(Registered::new(resource, R::VERSION, R::validate)));
         self
     }
 
     /// Adds a data source.
     #[must_use]
     pub fn data_source<D: DataSource<Client = P::Client>>(mut self, data_source: D) -> Self {
-        let schema = || Schema { version: 0, block: D::Model::block() };
-        self.data_sources.insert(D::NAME, Arc::new(Registered::new(data_source, schema)));
+        self.data_sources.insert(D::NAME, Arc::new(Registered::new(data_source, 0, D::validate)));
         self
     }
 
@@ -181,8 +181,7 @@ impl<P: Provider> Server<P> {
     /// Adds an ephemeral resource.
     #[must_use]
     pub fn ephemeral<E: Ephemeral<Client = P::Client>>(mut self, ephemeral: E) -> Self {
-        let schema = || Schema { version: 0, block: E::Model::block() };
-        self.ephemerals.insert(E::NAME, Arc::new(Registered::new(ephemeral, schema)));
+        self.ephemerals.insert(E::NAME, Arc::new(Registered::new(ephemeral, 0, E::validate)));
         self
     }
 
@@ -193,16 +192,14 @@ impl<P: Provider> Server<P> {
         L: List,
         Listed<L>: Resource<Client = P::Client>,
     {
-        let schema = || Schema { version: 0, block: L::Config::block() };
-        self.lists.insert(Listed::<L>::NAME, Arc::new(Registered::new(list, schema)));
+        self.lists.insert(Listed::<L>::NAME, Arc::new(Registered::new(list, 0, L::validate)));
         self
     }
 
     /// Adds an action.
     #[must_use]
     pub fn action<A: Action<Client = P::Client>>(mut self, action: A) -> Self {
-        let schema = || Schema { version: 0, block: A::Config::block() };
-        self.actions.insert(A::NAME, Arc::new(Registered::new(action, schema)));
+        self.actions.insert(A::NAME, Arc::new(Registered::new(action, 0, A::validate)));
         self
     }
 

@@ -1,6 +1,6 @@
 //! What apply would do, decided without looking at the world.
 
-use super::{check, erased::Registered, private::Private};
+use super::{check, private::Private, validate::Registered};
 use crate::{Change, Deferred, Diagnostics, Fault, Model, Path, Resource, Value, plan};
 
 /// What a plan is made of, and nothing else is: Terraform makes it again during apply, in another process.

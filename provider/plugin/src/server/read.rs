@@ -2,9 +2,10 @@
 
 use super::{
     check,
-    erased::{Call, Registered, advice, title},
+    erased::{Call, advice, title},
     guard::limited,
     private::Private,
+    validate::Registered,
 };
 use crate::{Deferred, Diagnostics, Fault, Model, Resource, Value, plan, resource::timeouts::Operation};
 

@@ -15,6 +15,7 @@ use crate::{
         self as proto, apply_resource_change, generate_resource_config, import_resource_state, plan_resource_change,
         read_resource, upgrade_resource_state, validate_resource_type_config,
     },
+    resource::timeouts,
 };
 
 impl<P: Provider> Service<P> {
@@ -27,6 +28,7 @@ impl<P: Provider> Service<P> {
             let block = &resource.schema().block;
             let config = convert::value(&block.ty(), request.config.as_ref())?;
             let mut diags = resource.validate(&config);
+            timeouts::validate(&config, &mut diags);
             if !request.client_capabilities.is_some_and(|client| client.write_only_attributes_allowed) {
                 for path in plan::write_only_set(block, &config) {
                     let detail = format!(

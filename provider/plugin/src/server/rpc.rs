@@ -145,7 +145,9 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         &self,
         request: Request<validate_data_source_config::Request>,
     ) -> Answer<validate_data_source_config::Response> {
-        let diagnostics = self.answer_validate_data_source(request.into_inner()).await;
+        let request = request.into_inner();
+        let (name, config) = (&request.type_name, request.config.as_ref());
+        let diagnostics = self.answer_validate("ValidateDataSourceConfig", name, self.data_source(name), config).await;
         Ok(Response::new(validate_data_source_config::Response { diagnostics }))
     }
 
@@ -161,7 +163,11 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         request: Request<validate_ephemeral_resource_config::Request>,
     ) -> Answer<validate_ephemeral_resource_config::Response> {
         offered(&self.server.ephemerals)?;
-        Ok(Response::new(self.answer_validate_ephemeral(request.into_inner()).await))
+        let request = request.into_inner();
+        let (name, config) = (&request.type_name, request.config.as_ref());
+        let diagnostics =
+            self.answer_validate("ValidateEphemeralResourceConfig", name, self.ephemeral(name), config).await;
+        Ok(Response::new(validate_ephemeral_resource_config::Response { diagnostics }))
     }
 
     async fn open_ephemeral_resource(
@@ -193,7 +199,12 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         request: Request<validate_list_resource_config::Request>,
     ) -> Answer<validate_list_resource_config::Response> {
         offered(&self.server.lists)?;
-        Ok(Response::new(self.answer_validate_list(request.into_inner()).await))
+        let request = request.into_inner();
+        let (name, config) = (&request.type_name, request.config.as_ref());
+        let diagnostics = self
+            .answer_validate("ValidateListResourceConfig", name, self.lister(name).map(AsRef::as_ref), config)
+            .await;
+        Ok(Response::new(validate_list_resource_config::Response { diagnostics }))
     }
 
     async fn validate_action_config(
@@ -201,7 +212,11 @@ impl<P: Provider> provider_server::Provider for Service<P> {
         request: Request<validate_action_config::Request>,
     ) -> Answer<validate_action_config::Response> {
         offered(&self.server.actions)?;
-        Ok(Response::new(self.answer_validate_action(request.into_inner()).await))
+        let request = request.into_inner();
+        let (name, config) = (&request.action_type, request.config.as_ref());
+        let diagnostics =
+            self.answer_validate("ValidateActionConfig", name, self.action(name).map(AsRef::as_ref), config).await;
+        Ok(Response::new(validate_action_config::Response { diagnostics }))
     }
 
     async fn plan_action(&self, request: Request<plan_action::Request>) -> Answer<plan_action::Response> {
