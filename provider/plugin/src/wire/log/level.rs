@@ -7,8 +7,9 @@
 //! | `TF_LOG_PROVIDER_C8` | the provider `c8` |
 //! | `TF_LOG_PROVIDER_C8_KUBERNETES` | what is called `kubernetes` in it: a crate, or a module at any depth |
 //!
-//! The most special variable counts. Terraform itself shows nothing below what the first two ask for, so that a part can be
-//! silenced by its own variable, but to hear more of one part than of all, `TF_LOG_PROVIDER` has to be as low as that.
+//! The most special variable counts. Terraform itself shows nothing below what the first two ask for. So to hear more of one
+//! part than of the rest, open that gate and say how much the rest may say:
+//! `TF_LOG_PROVIDER=TRACE TF_LOG_PROVIDER_C8=INFO TF_LOG_PROVIDER_C8_KUBERNETES=TRACE`.
 
 use std::str::FromStr;
 
@@ -105,6 +106,19 @@ mod tests {
         assert_eq!(with(&both), LevelFilter::DEBUG);
         assert_eq!(with(&[both[1], both[0]]), LevelFilter::DEBUG);
         assert_eq!(with(&[("TF_LOG_PROVIDER_OTHER", "DEBUG")]), LevelFilter::OFF);
+    }
+
+    /// Terraform lets everything pass, and the provider says only that.
+    #[test]
+    fn one_part_can_say_more_than_the_rest() {
+        let levels = levels(&[
+            ("TF_LOG_PROVIDER", "TRACE"),
+            ("TF_LOG_PROVIDER_MY_THING", "INFO"),
+            ("TF_LOG_PROVIDER_MY_THING_KUBERNETES", "TRACE"),
+        ]);
+        assert_eq!(levels.of_target("my_thing::kubernetes::pods"), LevelFilter::TRACE);
+        assert_eq!(levels.of_target("my_thing::region"), LevelFilter::INFO);
+        assert_eq!(levels.of_target("h2::codec"), LevelFilter::WARN);
     }
 
     #[test]
