@@ -11,6 +11,8 @@
 //! 4. [`replay`] starts the provider anew, configures it as it was, makes the same requests, and returns where the answers
 //!    [differ](Difference). An honest provider differs nowhere.
 //!
+//! [`Recorder::take_calls`] gives all calls as bytes instead, for a test of what Terraform really sends.
+//!
 //! Nothing here knows which provider it is: bytes are compared, not models. It works for any provider that serves protocol 5
 //! and knows `-debug`.
 
@@ -22,7 +24,7 @@ mod wire;
 use std::io;
 
 pub use process::Attached;
-pub use recorder::{Action, Plan, Recorder};
+pub use recorder::{Action, Call, Plan, Recorder};
 pub use replay::{Difference, replay};
 
 /// Why nothing could be recorded or replayed. None of it says anything about plans.

@@ -20,6 +20,8 @@ use crate::{
     wire::{self, Body, Connection},
 };
 
+/// What the paths of the provider's own calls begin with; there are others of the plugin's process, whose streams never end.
+const SERVICE: &str = "/tfplugin5.Provider/";
 pub(crate) const CONFIGURE: &str = "/tfplugin5.Provider/Configure";
 pub(crate) const PLAN: &str = "/tfplugin5.Provider/PlanResourceChange";
 
@@ -48,14 +50,35 @@ pub struct Plan {
     pub(crate) response: Bytes,
 }
 
-/// The configuration of the provider, what was asked, and the answer as it arrives.
-type Asked = (Bytes, Bytes, Arc<Mutex<Vec<u8>>>);
+/// One call as it passed by.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Its name, such as `PlanResourceChange`.
+    pub name: String,
+    /// The message as Terraform sent it.
+    pub request: Bytes,
+    /// The message that came back; empty if it was none.
+    pub response: Bytes,
+}
 
-/// What passed by: the newest configuration, and each plan with the configuration that it was made under.
+/// What was asked, and the answer as it arrives.
+struct Asked {
+    path: String,
+    request: Bytes,
+    response: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Asked {
+    fn response(&self) -> Bytes {
+        Bytes::from(self.response.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+/// What passed by since it was last taken, and the configuration that came before that.
 #[derive(Default)]
 struct Tape {
     configure: Bytes,
-    plans: Vec<Asked>,
+    asked: Vec<Asked>,
 }
 
 /// A provider with somebody at the wire.
@@ -95,28 +118,51 @@ impl Recorder {
         ("TF_REATTACH_PROVIDERS", self.provider.reattach_by(&self.socket))
     }
 
-    /// The plans since the last time.
+    /// The plans since something was last taken.
     ///
     /// # Errors
     /// A message can't be read.
     pub fn take(&self) -> Result<Vec<Plan>, Error> {
-        let plans = std::mem::take(&mut self.tape.lock().unwrap_or_else(PoisonError::into_inner).plans);
-        plans
-            .into_iter()
-            .map(|(configure, request, response)| {
-                let asked: plan_resource_change::Request = wire::decode(PLAN, &request)?;
-                let response = Bytes::from(response.lock().unwrap_or_else(PoisonError::into_inner).clone());
-                let answered: plan_resource_change::Response = wire::decode(PLAN, &response)?;
-                let action = match (is_null(asked.prior_state.as_ref()), is_null(asked.proposed_new_state.as_ref())) {
-                    (true, _) => Action::Create,
-                    (false, true) => Action::Delete,
-                    (false, false) => Action::Update,
-                };
-                let replaces = !answered.requires_replace.is_empty();
-                Ok(Plan { resource: asked.type_name, action, replaces, configure, request, response })
-            })
-            .collect()
+        let mut tape = self.tape.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut plans = Vec::new();
+        for asked in std::mem::take(&mut tape.asked) {
+            match asked.path.as_str() {
+                CONFIGURE => tape.configure = asked.request,
+                PLAN => plans.push(plan(&tape.configure, &asked)?),
+                _ => {}
+            }
+        }
+        Ok(plans)
     }
+
+    /// All calls of the provider's service since something was last taken, in the order in which they began.
+    #[must_use]
+    pub fn take_calls(&self) -> Vec<Call> {
+        let mut tape = self.tape.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = std::mem::take(&mut tape.asked);
+        if let Some(newest) = asked.iter().rfind(|asked| asked.path == CONFIGURE) {
+            tape.configure = newest.request.clone();
+        }
+        let call = |asked: Asked| Call {
+            name: asked.path.trim_start_matches(SERVICE).to_owned(),
+            request: wire::message(&asked.request),
+            response: wire::message(&asked.response()),
+        };
+        asked.into_iter().map(call).collect()
+    }
+}
+
+fn plan(configure: &Bytes, asked: &Asked) -> Result<Plan, Error> {
+    let (request, response) = (asked.request.clone(), asked.response());
+    let asked: plan_resource_change::Request = wire::decode(PLAN, &request)?;
+    let answered: plan_resource_change::Response = wire::decode(PLAN, &response)?;
+    let action = match (is_null(asked.prior_state.as_ref()), is_null(asked.proposed_new_state.as_ref())) {
+        (true, _) => Action::Create,
+        (false, true) => Action::Delete,
+        (false, false) => Action::Update,
+    };
+    let replaces = !answered.requires_replace.is_empty();
+    Ok(Plan { resource: asked.type_name, action, replaces, configure: configure.clone(), request, response })
 }
 
 impl Drop for Recorder {
@@ -149,24 +195,17 @@ async fn pass(
     tape: Arc<Mutex<Tape>>,
 ) -> Result<Response<Body>, Error> {
     let (mut head, body) = request.into_parts();
-    let call = head.uri.path().to_owned();
-    head.uri = wire::uri(&call);
-    if call != CONFIGURE && call != PLAN {
+    let path = head.uri.path().to_owned();
+    head.uri = wire::uri(&path);
+    if !path.starts_with(SERVICE) {
         let answer = provider.send(Request::from_parts(head, body.boxed_unsync())).await?;
         return Ok(answer.map(BodyExt::boxed_unsync));
     }
-    let asked = body.collect().await?.to_bytes();
-    let whole = Full::new(asked.clone()).map_err(|never| match never {}).boxed_unsync();
+    let request = body.collect().await?.to_bytes();
+    let whole = Full::new(request.clone()).map_err(|never| match never {}).boxed_unsync();
     let answered = Arc::new(Mutex::new(Vec::new()));
-    {
-        let mut tape = tape.lock().unwrap_or_else(PoisonError::into_inner);
-        if call == CONFIGURE {
-            tape.configure = asked;
-        } else {
-            let configure = tape.configure.clone();
-            tape.plans.push((configure, asked, Arc::clone(&answered)));
-        }
-    }
+    let asked = Asked { path, request, response: Arc::clone(&answered) };
+    tape.lock().unwrap_or_else(PoisonError::into_inner).asked.push(asked);
     let answer = provider.send(Request::from_parts(head, whole)).await?;
     let keep = move |frame: hyper::body::Frame<Bytes>| {
         if let Some(data) = frame.data_ref() {

@@ -65,7 +65,11 @@ pub(crate) fn uri(path: &str) -> Uri {
 }
 
 /// Reads a message that was recorded.
-pub(crate) fn decode<M: prost::Message + Default>(call: &'static str, message: &[u8]) -> Result<M, Error> {
-    let body = message.get(PREFIX..).unwrap_or_default();
-    M::decode(body).map_err(|error| Error::Call { call, why: error.to_string() })
+pub(crate) fn decode<M: prost::Message + Default>(call: &'static str, recorded: &Bytes) -> Result<M, Error> {
+    M::decode(message(recorded)).map_err(|error| Error::Call { call, why: error.to_string() })
+}
+
+/// What was recorded without what stands before it.
+pub(crate) fn message(recorded: &Bytes) -> Bytes {
+    if recorded.len() < PREFIX { Bytes::new() } else { recorded.slice(PREFIX..) }
 }

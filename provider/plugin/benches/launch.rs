@@ -10,7 +10,6 @@ mod tiny;
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::PathBuf,
     process::Command,
     time::{Duration, Instant},
@@ -83,23 +82,8 @@ async fn measure(binary: &std::path::Path, samples: &mut Samples) {
     let answer = provider.get_schema(get_provider_schema::Request {}).await.unwrap().into_inner();
     samples.schema.push(milliseconds(begun.elapsed()));
     assert!(answer.provider.is_some() && answer.diagnostics.is_empty(), "{:?}", answer.diagnostics);
-    let memory = Memory::of(mutual.child.id());
-    samples.now.push(memory.kib("VmRSS"));
-    samples.own.push(memory.kib("RssAnon"));
-    samples.peak.push(memory.kib("VmHWM"));
-}
-
-/// What the system says of a process.
-struct Memory(String);
-
-impl Memory {
-    fn of(process: u32) -> Self {
-        Self(fs::read_to_string(format!("/proc/{process}/status")).unwrap())
-    }
-
-    fn kib(&self, name: &str) -> f64 {
-        let line = self.0.lines().find(|line| line.starts_with(name)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    for (samples, name) in [(&mut samples.now, "VmRSS"), (&mut samples.own, "RssAnon"), (&mut samples.peak, "VmHWM")] {
+        samples.push(mutual.memory(name) as f64);
     }
 }
 

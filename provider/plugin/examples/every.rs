@@ -4,18 +4,21 @@
 //!
 //! Start it with `--debug` and give Terraform the line that it prints. `tests/features.rs` does just that.
 
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::ExitCode,
+};
 
 use terraform_plugin::{
-    Apply, Attr, Change, Context, Delete, Fault, Model, Provider, Resource, Secret, Server,
+    Apply, Attr, Change, Context, Delete, Fault, Model, Number, Object, Provider, Resource, Secret, Server,
     value::{BlockSet, Dynamic, Group},
 };
 
 /// A provider of things.
 #[derive(Clone, Debug, Default, PartialEq, Model)]
-struct Config {}
+pub(crate) struct Config {}
 
-struct Every;
+pub(crate) struct Every;
 
 impl Provider for Every {
     type Config = Config;
@@ -61,6 +64,21 @@ struct Thing {
     /// Labels.
     #[tf(optional)]
     labels: Attr<Vec<Attr<String>>>,
+    /// Whether it is new.
+    #[tf(optional)]
+    new: Attr<bool>,
+    /// How much of it is left.
+    #[tf(optional)]
+    share: Attr<Number>,
+    /// Where it listens.
+    #[tf(optional)]
+    ports: Attr<BTreeSet<i64>>,
+    /// What else is said of it.
+    #[tf(optional)]
+    tags: Attr<BTreeMap<String, Attr<String>>>,
+    /// Who has it.
+    #[tf(optional)]
+    owner: Attr<Owner>,
     /// The module that it is for.
     #[tf(computed)]
     module: Attr<String>,
@@ -76,6 +94,38 @@ struct Thing {
     /// How it looks.
     #[tf(block)]
     look: Group<Look>,
+    /// What is done with it, in order.
+    #[tf(block)]
+    step: Vec<Step>,
+    /// How long it lasts.
+    #[tf(block)]
+    life: Option<Life>,
+}
+
+/// Who has a thing.
+#[derive(Clone, Debug, Default, PartialEq, Object)]
+struct Owner {
+    /// The name.
+    name: Attr<String>,
+    /// How to call them.
+    #[tf(optional)]
+    telephone: Attr<String>,
+}
+
+/// What is done.
+#[derive(Clone, Debug, Default, PartialEq, Model)]
+struct Step {
+    /// What.
+    #[tf(required)]
+    what: Attr<String>,
+}
+
+/// How long a thing lasts.
+#[derive(Clone, Debug, Default, PartialEq, Model)]
+struct Life {
+    /// Days.
+    #[tf(required)]
+    days: Attr<i64>,
 }
 
 /// What is let through.
@@ -182,9 +232,12 @@ impl Resource for ThingResource {
     }
 }
 
+pub(crate) fn server() -> Server<Every> {
+    let address = "registry.terraform.io/acme/every";
+    Server::new(address, env!("CARGO_PKG_VERSION"), Every).resource(ThingResource).provider_meta::<Meta>()
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let address = "registry.terraform.io/acme/every";
-    let version = env!("CARGO_PKG_VERSION");
-    Server::new(address, version, Every).resource(ThingResource).provider_meta::<Meta>().serve().await
+    server().serve().await
 }

@@ -6,7 +6,7 @@
 #[path = "../fuzz/decoders.rs"]
 mod decoders;
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use proptest::{
     prelude::*,
@@ -98,4 +98,24 @@ fn types_and_values() {
 #[test]
 fn durations() {
     survives("durations", decoders::durations);
+}
+
+/// A decoder without a target is fuzzed by nobody.
+#[test]
+fn each_decoder_has_a_fuzz_target_and_a_corpus() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let read = |file: &str| fs::read_to_string(fuzz.join(file)).unwrap();
+    let between = |text: &str, before: &str, after: char| -> BTreeSet<String> {
+        text.split(before).skip(1).map(|rest| rest.split(after).next().unwrap().to_owned()).collect()
+    };
+    let decoders = between(&read("decoders.rs"), "pub fn ", '(');
+    assert!(decoders.contains("msgpack"), "{decoders:?}");
+    assert_eq!(between(&read("Cargo.toml"), "[[bin]]\nname = \"", '"'), decoders);
+    for decoder in &decoders {
+        let target = read(&format!("fuzz_targets/{decoder}.rs"));
+        assert!(target.contains(&format!("decoders::{decoder}(data)")), "{target}");
+        corpus(decoder);
+    }
+    // each has a test above
+    assert_eq!(between(include_str!("decoders.rs"), "survives(\"", '"'), decoders);
 }

@@ -174,6 +174,9 @@ mod tests {
     fn each_instance_is_counted_against_the_line_before() {
         let text = render(&[(1, [0.1, 0.2, 0.3]), (10, [0.1, 0.29, 0.75])]);
         let last = text.lines().last().unwrap_or_default();
-        assert_eq!(last.split_whitespace().collect::<Vec<_>>(), ["10", "0.10", "0.00", "0.29", "10.00", "0.75", "50.00"]);
+        assert_eq!(
+            last.split_whitespace().collect::<Vec<_>>(),
+            ["10", "0.10", "0.00", "0.29", "10.00", "0.75", "50.00"]
+        );
     }
 }

@@ -47,7 +47,9 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
     )?;
     print!("\n{}", processes(&launched, &tiny, &c8)?);
     print!("\n{}", states(&measured(&codec, &[])?));
-    println!("\nseconds of one plan that creates so many instances, and milliseconds that each one more than before took");
+    println!(
+        "\nseconds of one plan that creates so many instances, and milliseconds that each one more than before took"
+    );
     print!("{}", growth::table(&tiny, &c8, arguments.plans).await?);
     Ok(())
 }

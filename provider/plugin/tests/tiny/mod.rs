@@ -50,8 +50,15 @@ pub fn example(name: &str) -> PathBuf {
     if fs::metadata(&binary).and_then(|file| file.modified()).is_ok_and(|built| built > changed) {
         return binary;
     }
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--package", "terraform-plugin", "--example", name])
+    let mut build = Command::new(env!("CARGO"));
+    // what cargo sets for the running test would make build scripts believe that everything changed
+    let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars().filter(|(name, _)| own(name) || name == "CARGO_CRATE_NAME") {
+        build.env_remove(name);
+    }
+    let built = build
+        // of the whole workspace: features are then those of the tests, and the registry's crates aren't built again
+        .args(["build", "--quiet", "--workspace", "--example", name])
         .current_dir(here)
         .status()
         .unwrap();
@@ -86,6 +93,7 @@ fn newest(directory: &Path) -> SystemTime {
 }
 
 /// A client certificate, as Terraform makes one for each process.
+#[derive(Clone)]
 pub struct Credentials {
     pub pem: String,
     certificate: CertificateDer<'static>,
@@ -110,6 +118,7 @@ pub struct Tiny {
     /// From the launch to the handshake line.
     pub launched: Duration,
     server_certificate: Option<CertificateDer<'static>>,
+    client: Option<Credentials>,
     stderr: Option<thread::JoinHandle<String>>,
 }
 
@@ -152,7 +161,16 @@ impl Tiny {
             text => Some(STANDARD_NO_PAD.decode(text).unwrap().into()),
         };
         let socket = PathBuf::from(fields[3]);
-        Self { _sockets: sockets, child, line: line.clone(), socket, launched, server_certificate, stderr: Some(stderr) }
+        Self {
+            _sockets: sockets,
+            child,
+            line: line.clone(),
+            socket,
+            launched,
+            server_certificate,
+            client: client.cloned(),
+            stderr: Some(stderr),
+        }
     }
 
     /// A plain connection, or one by TLS that shows `shown`.
@@ -174,6 +192,19 @@ impl Tiny {
         }))
     }
 
+    /// A connection of the client that started it.
+    pub async fn connect_as_started(&self) -> Channel {
+        self.connect(self.client.as_ref()).await
+    }
+
+    /// What the system says of the process in `/proc/PID/status`, in KiB.
+    #[cfg(target_os = "linux")]
+    pub fn memory(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// A provider configured to keep its notes in `directory`.
     pub async fn configured(&self, directory: &Path) -> ProviderClient<Channel> {
         let mut client = ProviderClient::new(self.connect(None).await);
@@ -192,7 +223,7 @@ impl Tiny {
 
     /// Asks it to end, and says how it ended, how long that took, and what it wrote to stderr.
     pub async fn shut_down(mut self) -> (ExitStatus, Duration, String) {
-        let mut controller = GrpcControllerClient::new(self.connect(None).await);
+        let mut controller = GrpcControllerClient::new(self.connect_as_started().await);
         let start = Instant::now();
         controller.shutdown(Empty {}).await.unwrap();
         let status = self.child.wait().unwrap();
