@@ -43,33 +43,38 @@ fn stand_in(regions: &Regions) {
     });
 }
 
-/// Tells region 0's brokers (or the temporary ones) where to export what is meant for region 1, and restarts them one by one.
+/// Tells region 0's brokers (or the temporary ones) where to export what is meant for region 1, and waits until they were restarted.
+///
+/// Kubernetes rolls the set by itself from the highest ordinal down, but waits at a broker that does not get ready, as none does without
+/// a quorum. Those that it has not taken yet are deleted here: told from its own successors by the UID, and counted before it begins.
 async fn divert(regions: &Regions, set: &str, url: Option<&str>) {
-    store(regions, 0, |store| {
+    let (before, had, mut pods) = regions.with(|world| {
+        let (brokers, leaderless) = (world.zeebe.brokers.len(), leaderless(world));
+        let store = &mut world.clusters.get_mut(&regions.uids[0]).unwrap().store;
         store.edit("StatefulSet", NAMESPACES[0], set, "test", |object| {
             object["spec"]["template"]["metadata"]["annotations"] =
                 url.map_or_else(|| json!({}), |url| json!({"c8-store-1": url}));
         });
+        let pods = store.pods();
+        let own = pods.iter().filter(|pod| pod.name().rsplit_once('-').is_some_and(|(own, _)| own == set));
+        let pods: Vec<(String, String)> = own.map(|pod| (pod.name().to_owned(), pod.uid().to_owned())).collect();
+        (brokers, leaderless, pods)
     });
-    let pods: Vec<String> = regions.with(|world| {
-        let pods = world.clusters[&regions.uids[0]].store.pods();
-        pods.iter()
-            .filter(|pod| pod.name().rsplit_once('-').is_some_and(|(own, _)| own == set))
-            .map(|pod| pod.name().to_owned())
-            .collect()
-    });
-    for pod in pods {
-        let before = regions.with(|world| world.zeebe.brokers.len());
-        let had = leaderless_now(regions);
-        store(regions, 0, |store| store.delete("Pod", NAMESPACES[0], &pod));
-        let wanted = url.is_some();
+    pods.sort_by(|one, other| other.cmp(one));
+    for (pod, old) in pods {
+        store(regions, 0, |store| {
+            if store.pod(NAMESPACES[0], &pod).is_some_and(|found| found.uid() == old) {
+                store.delete("Pod", NAMESPACES[0], &pod);
+            }
+        });
         regions
             .until("the broker runs as it was told", |world| {
                 world.zeebe.brokers.len() == before
                     && world.zeebe.brokers.values().any(|b| {
                         b.node.pod == pod
                             && b.node.namespace == NAMESPACES[0]
-                            && b.node.settings.diverted.is_empty() != wanted
+                            && b.node.key != old
+                            && b.node.settings.diverted.is_empty() == url.is_none()
                     })
                     && (had || led(world, 3))
             })
@@ -168,7 +173,6 @@ async fn all_exporters(regions: &Regions, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "one run in twenty waits in vain for a restarted broker; the acceptance test of temporary brokers goes the same way"]
 async fn fail_over_and_back() {
     let mut regions = lost().await;
     temporary(&regions, 4, 1);
