@@ -1,8 +1,10 @@
 //! The example `dual-region` on a sandbox: what most tests begin with.
 
+use std::time::Duration;
+
 use crate::project::Project;
 use crate::world::World;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 /// A sandbox and the example configuration for it.
@@ -111,7 +113,7 @@ impl Installation {
             if !gateways.is_empty() && gateways.iter().all(|gateway| brokers(gateway) <= BROKERS / 2) {
                 return Ok(());
             }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         bail!("the brokers of {} are gone, and the topology still shows them", CLUSTERS[region])
     }
@@ -150,5 +152,66 @@ impl Installation {
     pub async fn phase(&self, address: &str) -> Result<String> {
         let state = self.project.state(address).await?;
         Ok(state["phase"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Starts an apply, and kills terraform with its providers (SIGKILL) once the sandbox saw `call`.
+    ///
+    /// # Errors
+    /// The call never came.
+    pub async fn kill_at(&self, arguments: &[&str], call: &str) -> Result<()> {
+        let before = self.world.seen(call).await?;
+        let mut child = self.project.start(&[&["apply", "-auto-approve"], arguments].concat())?;
+        let group = child.id().context("terraform has ended already")?;
+        let mut hit = false;
+        for _ in 0..9000 {
+            hit = self.world.seen(call).await? > before;
+            if hit || child.try_wait()?.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // the whole group: a provider that lived on would finish the work
+        tokio::process::Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).status().await?;
+        let output = child.wait_with_output().await?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        ensure!(hit, "terraform never called `{call}`: {text}");
+        // the lock of the state died with its owner
+        let _ = std::fs::remove_file(self.project.path().join(".terraform.tfstate.lock.info"));
+        Ok(())
+    }
+
+    /// What a data source says of the example's topology, asked from a folder of its own: no resource, no state.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub async fn ask(&self, data_source: &str) -> Result<Value> {
+        let project = Project::empty()?;
+        let question = format!(
+            r#"
+terraform {{
+  required_providers {{
+    c8 = {{
+      source = "camunda-community-hub/c8"
+    }}
+  }}
+}}
+
+data "{data_source}" "now" {{
+  topology = [
+    {{ location = "europe-west4-b", cluster = "{}", namespace = "camunda-ew4" }},
+    {{ location = "europe-west1-b", cluster = "{}", namespace = "camunda-ew1" }},
+  ]
+}}
+
+output "now" {{
+  value = data.{data_source}.now
+}}
+"#,
+            CLUSTERS[0], CLUSTERS[1]
+        );
+        project.write("main.tf", &question)?;
+        project.write("provider.tf", &self.world.provider_block())?;
+        project.apply(&[]).await?.ok()?;
+        Ok(serde_json::from_str(&project.run(&["output", "-json", "now"]).await?.ok()?.stdout)?)
     }
 }

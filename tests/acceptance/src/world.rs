@@ -119,6 +119,18 @@ impl World {
         self.post("/workload", json!({"instances": instances})).await
     }
 
+    /// How many calls of APIs the sandbox has seen that hold `call` in `METHOD path`.
+    ///
+    /// # Errors
+    /// The control API says no.
+    pub async fn seen(&self, call: &str) -> Result<usize> {
+        let calls = self.get("/calls").await?;
+        let text = |c: &Value| {
+            format!("{} {}", c["method"].as_str().unwrap_or_default(), c["path"].as_str().unwrap_or_default())
+        };
+        Ok(calls.as_array().into_iter().flatten().filter(|c| text(c).contains(call)).count())
+    }
+
     /// The audit by the outside oracle.
     ///
     /// # Errors

@@ -8,38 +8,6 @@ use anyhow::{Context as _, Result, ensure};
 use rstest::rstest;
 use serde_json::json;
 
-/// Starts an apply, kills terraform and its providers with SIGKILL once the sandbox saw `call`.
-async fn kill_at(it: &Installation, arguments: &[&str], call: &str) -> Result<()> {
-    let before = seen(it, call).await?;
-    let mut child = it.project.start(&[&["apply", "-auto-approve"], arguments].concat())?;
-    let group = child.id().context("terraform has ended already")?;
-    let mut hit = false;
-    for _ in 0..6000 {
-        hit = seen(it, call).await? > before;
-        if hit || child.try_wait()?.is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    // the whole group: a provider that lived on would finish the work
-    tokio::process::Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).status().await?;
-    let output = child.wait_with_output().await?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    ensure!(hit, "terraform never called `{call}`: {text}");
-    // the lock of the state died with its owner
-    let _ = std::fs::remove_file(it.project.path().join(".terraform.tfstate.lock.info"));
-    Ok(())
-}
-
-async fn seen(it: &Installation, call: &str) -> Result<usize> {
-    let calls = it.world.get("/calls").await?;
-    let calls = calls.as_array().cloned().unwrap_or_default();
-    let text = |c: &serde_json::Value| {
-        format!("{} {}", c["method"].as_str().unwrap_or_default(), c["path"].as_str().unwrap_or_default())
-    };
-    Ok(calls.iter().filter(|c| text(c).contains(call)).count())
-}
-
 #[rstest]
 #[case::cluster("/clusters")]
 #[case::release("PATCH camunda-zero/apis/apps/v1/namespaces")]
@@ -47,7 +15,7 @@ async fn seen(it: &Installation, call: &str) -> Result<usize> {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_creating(#[case] call: &str) -> Result<()> {
     let it = Installation::planned().await?;
-    kill_at(&it, &[], call).await?;
+    it.kill_at(&[], call).await?;
     it.project.apply(&[]).await?.ok()?;
     it.works(10).await?;
     it.plan_is_empty().await?;
@@ -63,7 +31,7 @@ async fn killed_while_failing_over(#[case] call: &str) -> Result<()> {
     let it = Installation::running().await?;
     it.lose(1).await?;
     it.failover_active(true)?;
-    kill_at(&it, &[], call).await?;
+    it.kill_at(&[], call).await?;
     it.project.apply(&[]).await?.ok()?;
     it.works(10).await?;
     it.plan_is_empty().await?;
@@ -81,7 +49,7 @@ async fn killed_while_failing_back(#[case] call: &str) -> Result<()> {
     let it = Installation::failed_over(1).await?;
     it.project.apply(&["-replace=c8_region.one"]).await?.ok()?;
     it.failover_active(false)?;
-    kill_at(&it, &[], call).await?;
+    it.kill_at(&[], call).await?;
     it.project.apply(&[]).await?.ok()?;
     it.works(10).await?;
     it.plan_is_empty().await?;
@@ -98,7 +66,7 @@ async fn a_claim_that_came_to_nothing_blocks_nobody() -> Result<()> {
     it.failover_active(true)?;
     let record = "PATCH camunda-zero/api/v1/namespaces/camunda-ew4/configmaps/c8-dr";
     it.world.post("/faults", json!({"match": record, "times": 1_000_000, "action": "delay", "ms": 120_000})).await?;
-    kill_at(&it, &[], record).await?;
+    it.kill_at(&[], record).await?;
     it.world.delete("/faults").await?;
     it.world.bring_back(CLUSTERS[1], "old").await?;
     comes_back(&it).await?;
@@ -127,11 +95,11 @@ async fn interrupted_by_the_user(#[case] failing_over: bool, #[case] call: &str)
         it.lose(1).await?;
         it.failover_active(true)?;
     }
-    let before = seen(&it, call).await?;
+    let before = it.world.seen(call).await?;
     let child = it.project.start(&["apply", "-auto-approve"])?;
     let group = child.id().context("terraform has ended already")?;
     for _ in 0..6000 {
-        if seen(&it, call).await? > before {
+        if it.world.seen(call).await? > before {
             break;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -177,9 +145,9 @@ async fn a_saved_plan_is_refused_when_the_world_has_changed() -> Result<()> {
     it.project.plan(&["-out=old.tfplan"]).await?.exits(2)?;
     it.world.bring_back(CLUSTERS[1], "old").await?;
     comes_back(&it).await?;
-    let forced = seen(&it, "force=true").await?;
+    let forced = it.world.seen("force=true").await?;
     it.project.apply(&["old.tfplan"]).await?.fails()?.says("The world has changed since the plan")?;
-    ensure!(seen(&it, "force=true").await? == forced, "brokers were removed after all");
+    ensure!(it.world.seen("force=true").await? == forced, "brokers were removed after all");
     it.works(10).await?;
     Ok(())
 }

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use acceptance::{CLUSTERS, Installation};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const VERSION: &str = "8.2.25";
 const REGIONS: [&str; 2] = ["c8_region.zero", "c8_region.one"];
@@ -104,35 +104,6 @@ async fn fail_over_and_back(#[case] lost: usize) -> Result<()> {
     it.destroy().await
 }
 
-/// Starts an apply, kills terraform and its providers with SIGKILL once the sandbox saw `call`.
-async fn kill_at(it: &Installation, call: &str) -> Result<()> {
-    let before = seen(it, call).await?;
-    let mut child = it.project.start(&["apply", "-auto-approve"])?;
-    let group = child.id().context("terraform has ended already")?;
-    let mut hit = false;
-    for _ in 0..9000 {
-        hit = seen(it, call).await? > before;
-        if hit || child.try_wait()?.is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    tokio::process::Command::new("kill").args(["-KILL", "--", &format!("-{group}")]).status().await?;
-    let output = child.wait_with_output().await?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    ensure!(hit, "terraform never called `{call}`: {text}");
-    let _ = std::fs::remove_file(it.project.path().join(".terraform.tfstate.lock.info"));
-    Ok(())
-}
-
-async fn seen(it: &Installation, call: &str) -> Result<usize> {
-    let calls = it.world.get("/calls").await?;
-    let calls = calls.as_array().cloned().unwrap_or_default();
-    let text =
-        |c: &Value| format!("{} {}", c["method"].as_str().unwrap_or_default(), c["path"].as_str().unwrap_or_default());
-    Ok(calls.iter().filter(|c| text(c).contains(call)).count())
-}
-
 /// Killed in the middle of each way, three times; the next apply goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_and_gone_on() -> Result<()> {
@@ -145,7 +116,7 @@ async fn killed_and_gone_on() -> Result<()> {
         "DELETE camunda-zero/api/v1/namespaces/camunda-ew4/pods/camunda-zeebe-",
     ];
     for call in over {
-        kill_at(&it, call).await?;
+        it.kill_at(&[], call).await?;
     }
     it.project.apply(&[]).await?.ok()?;
     it.works(10).await?;
@@ -159,7 +130,7 @@ async fn killed_and_gone_on() -> Result<()> {
         "PATCH camunda-zero/apis/apps/v1/namespaces/camunda-ew4/statefulsets/camunda-zeebe-temporary",
     ];
     for call in back {
-        kill_at(&it, call).await?;
+        it.kill_at(&[], call).await?;
     }
     it.project.apply(&[]).await?.ok()?;
     ensure!(it.phase("c8_failover.this").await? == "healthy");

@@ -1,38 +1,11 @@
 //! The data source `c8_topology`: what the regions show, healthy, with a region lost, and after the fail-over.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use acceptance::{Installation, Project};
+use acceptance::Installation;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-const QUESTION: &str = r#"
-terraform {
-  required_providers {
-    c8 = {
-      source = "camunda-community-hub/c8"
-    }
-  }
-}
-
-data "c8_topology" "now" {
-  topology = [
-    { location = "europe-west4-b", cluster = "camunda-zero", namespace = "camunda-ew4" },
-    { location = "europe-west1-b", cluster = "camunda-one", namespace = "camunda-ew1" },
-  ]
-}
-
-output "now" {
-  value = data.c8_topology.now
-}
-"#;
-
-async fn ask(it: &Installation) -> Result<Value> {
-    let project = Project::empty()?;
-    project.write("main.tf", QUESTION)?;
-    project.write("provider.tf", &it.world.provider_block())?;
-    project.apply(&[]).await?.ok()?;
-    Ok(serde_json::from_str(&project.run(&["output", "-json", "now"]).await?.ok()?.stdout)?)
-}
+const QUESTION: &str = "c8_topology";
 
 fn each(now: &Value, list: &str, field: &str) -> Value {
     now[list].as_array().into_iter().flatten().map(|one| one[field].clone()).collect()
@@ -41,7 +14,7 @@ fn each(now: &Value, list: &str, field: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_follows_the_story() -> Result<()> {
     let it = Installation::running().await?;
-    let now = ask(&it).await?;
+    let now = it.ask(QUESTION).await?;
     let sizes = ["cluster_size", "partition_count", "replication_factor"].map(|name| now[name].clone());
     ensure!(sizes == [json!(4), json!(4), json!(4)], "{now:#}");
     ensure!(each(&now, "brokers", "id") == json!([0, 1, 2, 3]), "{now:#}");
@@ -57,7 +30,7 @@ async fn it_follows_the_story() -> Result<()> {
     ensure!(now["pending_change"].is_null(), "{now:#}");
 
     it.lose(1).await?;
-    let now = ask(&it).await?;
+    let now = it.ask(QUESTION).await?;
     ensure!(each(&now, "regions", "reachable") == json!([true, false]), "{now:#}");
     ensure!(each(&now, "stores", "reachable") == json!([true, false]), "{now:#}");
     ensure!(each(&now, "brokers", "seen") == json!([true, false, true, false]), "{now:#}");
@@ -68,7 +41,7 @@ async fn it_follows_the_story() -> Result<()> {
 
     it.failover_active(true)?;
     it.project.apply(&[]).await?.ok()?;
-    let now = ask(&it).await?;
+    let now = it.ask(QUESTION).await?;
     ensure!(each(&now, "brokers", "member") == json!([true, false, true, false]), "{now:#}");
     let leaders = each(&now, "partitions", "leader");
     ensure!(leaders.as_array().unwrap().iter().all(|leader| *leader == 0 || *leader == 2), "{now:#}");

@@ -1,7 +1,7 @@
 //! The control API: break things, run clients, ask the oracle. Plain JSON on its own loopback port.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -24,6 +24,8 @@ pub fn router(shared: Shared) -> axum::Router {
         .route("/regions/{cluster}/return", post(bring_back))
         .route("/brokers/{id}/kill", post(kill))
         .route("/brokers/{id}/revive", post(revive))
+        .route("/storage/lose", post(lose_storage))
+        .route("/storage/return", post(bring_back_storage))
         .route("/faults", post(fault).get(faults).delete(clear_faults))
         .route("/calls", get(calls).delete(clear_calls))
         .route("/workload", post(run_workload).delete(forget_workload))
@@ -147,6 +149,30 @@ async fn kill(State(shared): State<Shared>, Path(id): Path<u32>, body: Option<Js
 async fn revive(State(shared): State<Shared>, Path(id): Path<u32>) -> Json<Value> {
     shared.lock().revive_broker(id);
     Json(json!({"revived": id}))
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Away {
+    after_ms: u64,
+}
+
+impl Default for Away {
+    /// What a real repository plugin was seen to need until it gives up.
+    fn default() -> Self {
+        Self { after_ms: 50_000 }
+    }
+}
+
+async fn lose_storage(State(shared): State<Shared>, body: Option<Json<Away>>) -> Json<Value> {
+    let Json(away) = body.unwrap_or_default();
+    shared.lock().stores.storage_away = Some(Duration::from_millis(away.after_ms));
+    Json(json!({"storage": "away", "after_ms": away.after_ms}))
+}
+
+async fn bring_back_storage(State(shared): State<Shared>) -> Json<Value> {
+    shared.lock().stores.storage_away = None;
+    Json(json!({"storage": "back"}))
 }
 
 async fn fault(State(shared): State<Shared>, Json(spec): Json<FaultSpec>) -> Json<Value> {

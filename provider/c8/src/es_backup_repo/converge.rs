@@ -394,7 +394,7 @@ async fn tell(ctx: &Context<C8>, region: &RegionAt, error: &StoreError) -> Resul
     wait(ctx).check().map_err(|why| {
         Fault::new(
             "Backup repository is not complete",
-            format!("While it was being made, {why}. Apply again to go on."),
+            format!("{}: {error}. While it was being made, {why}. Apply again to go on.", region.title()),
         )
     })?;
     match ctx.client.look(&region.place).await {

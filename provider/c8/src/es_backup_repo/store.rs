@@ -146,18 +146,20 @@ impl<'a> Store<'a> {
     pub async fn register(&self, registrations: &[Registration]) -> Result<(), StoreError> {
         let store = self.elasticsearch();
         self.answering(&store).await?;
+        let mut refused = None;
         for wanted in registrations {
             if wanted.matches(store.repository(&wanted.name).await?.as_ref()) {
                 continue;
             }
-            match store.put_repository(&wanted.name, &wanted.gcs).await {
+            match store.put_repository(&wanted.name, &wanted.gcs, &self.wait).await {
+                Ok(()) => {}
                 // it is registered all the same; the key may not have arrived yet
-                Ok(()) | Err(elasticsearch::Error::Repository(_)) => {}
+                Err(error @ elasticsearch::Error::Repository(_)) => refused = Some(error.to_string()),
                 Err(error) => return Err(error.into()),
             }
         }
         for wanted in registrations {
-            self.verify(&store, &wanted.name).await?;
+            self.verify(&store, &wanted.name, refused.take()).await?;
         }
         Ok(())
     }
@@ -183,23 +185,34 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// The store reads the keystore again and proves that it reaches the bucket; until both work.
-    async fn verify(&self, store: &Elasticsearch, repository: &str) -> Result<(), StoreError> {
+    /// The store reads the keystore again and proves that it reaches the bucket; until both work. `last` is why it did not
+    /// before: a store that is slow to say so must not have it forgotten.
+    async fn verify(
+        &self,
+        store: &Elasticsearch,
+        repository: &str,
+        mut last: Option<String>,
+    ) -> Result<(), StoreError> {
         let wait = self.wait.within(KEY);
         let mut pause = Duration::from_millis(300);
         loop {
-            let tried = match store.reload_secure_settings().await {
-                Ok(()) => store.verify_repository(repository).await,
-                Err(error) => Err(error),
+            let tried = match wait.run(store.reload_secure_settings()).await {
+                Ok(Ok(())) => store.verify_repository(repository, &wait).await,
+                Ok(Err(error)) => Err(error),
+                Err(why) => Err(why.into()),
             };
-            let last = match tried {
+            let why = match tried {
                 Ok(_) => return Ok(()),
-                Err(error) => error.to_string(),
+                Err(elasticsearch::Error::Interrupted(why)) => Err(why),
+                Err(error) => {
+                    tracing::debug!(region = self.region.id, repository, %error, "the repository does not work yet");
+                    last = Some(error.to_string());
+                    wait.pause(pause).await
+                }
             };
-            tracing::debug!(region = self.region.id, repository, last, "the repository does not work yet");
-            if let Err(why) = wait.pause(pause).await {
+            if let Err(why) = why {
                 let what = "the search store to reach the bucket with the key";
-                return Err(StoreError::Waiting { what, why, last: Some(last) });
+                return Err(StoreError::Waiting { what, why, last });
             }
             pause = (pause * 2).min(Duration::from_secs(5));
         }

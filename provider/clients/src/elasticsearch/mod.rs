@@ -9,6 +9,8 @@ mod position;
 mod repository;
 mod snapshot;
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 
 pub use error::Error;
@@ -20,6 +22,9 @@ pub use snapshot::{NewSnapshot, RestoreReport, Shards, Snapshot, SnapshotState};
 use crate::kubernetes::{Answer, Call, Kubernetes};
 
 const HTTP: u16 = 9200;
+/// Time for a call that makes the store ask its bucket. A repository plugin that does not reach Google was seen to try for 50 s
+/// before it said why (real-components.md 2); whoever hangs up before never learns it.
+const BUCKET: Duration = Duration::from_secs(90);
 
 /// Elasticsearch of one region. Cheap to clone, contacts nothing by itself.
 #[derive(Clone, Debug)]

@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Elasticsearch, Error, checked};
+use super::{BUCKET, Elasticsearch, Error, checked};
+use crate::Wait;
 use crate::kubernetes::Call;
 
 /// A GCS repository to be registered.
@@ -52,15 +53,16 @@ impl Repository {
 
 impl Elasticsearch {
     /// Registers a repository, or changes it. It is verified by that; [`Error::Repository`] leaves it registered.
-    pub async fn put_repository(&self, name: &str, repository: &GcsRepository) -> Result<(), Error> {
+    pub async fn put_repository(&self, name: &str, repository: &GcsRepository, wait: &Wait) -> Result<(), Error> {
         let mut settings =
             json!({ "bucket": repository.bucket, "client": repository.client, "base_path": repository.base_path });
         if repository.readonly {
             settings["readonly"] = json!(true);
         }
-        let call =
-            Call::put(format!("/_snapshot/{}", checked(name)?)).json(json!({ "type": "gcs", "settings": settings }));
-        self.answer(&call).await.map(drop)
+        let call = Call::put(format!("/_snapshot/{}", checked(name)?))
+            .json(json!({ "type": "gcs", "settings": settings }))
+            .within(BUCKET);
+        wait.run(self.answer(&call)).await?.map(drop)
     }
 
     /// A repository, or `None`.
@@ -82,8 +84,9 @@ impl Elasticsearch {
     }
 
     /// Proves that all nodes can use it; gives their number.
-    pub async fn verify_repository(&self, name: &str) -> Result<usize, Error> {
-        let json: Value = self.ask(&Call::post(format!("/_snapshot/{}/_verify", checked(name)?))).await?;
+    pub async fn verify_repository(&self, name: &str, wait: &Wait) -> Result<usize, Error> {
+        let call = Call::post(format!("/_snapshot/{}/_verify", checked(name)?)).within(BUCKET);
+        let json: Value = wait.run(self.ask(&call)).await??;
         Ok(json["nodes"].as_object().map_or(0, serde_json::Map::len))
     }
 }

@@ -1,11 +1,9 @@
 //! Snapshots and restores (`dual-region.md 3.2`, `4.1`): success is `SUCCESS` and no shard failed, never an HTTP status.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Elasticsearch, Error, checked};
+use super::{BUCKET, Elasticsearch, Error, checked};
 use crate::Wait;
 use crate::kubernetes::Call;
 
@@ -130,7 +128,8 @@ impl Elasticsearch {
         }
         let call =
             Call::put(format!("/_snapshot/{}/{}?wait_for_completion=false", checked(repository)?, checked(name)?))
-                .json(body);
+                .json(body)
+                .within(BUCKET);
         match wait.run(self.answer(&call)).await? {
             Ok(_) | Err(Error::NoAnswer(_)) => {}
             Err(error) => return Err(error),
@@ -159,16 +158,16 @@ impl Elasticsearch {
         Ok(self.snapshots(repository).await?.into_iter().find(|snapshot| snapshot.name == name))
     }
 
-    /// All snapshots of a repository.
+    /// All snapshots of a repository. The store reads them out of its bucket; a look that can't wait for that is ended by its caller.
     pub async fn snapshots(&self, repository: &str) -> Result<Vec<Snapshot>, Error> {
-        let list: List = self.ask(&Call::get(format!("/_snapshot/{}/_all", checked(repository)?))).await?;
+        let list: List =
+            self.ask(&Call::get(format!("/_snapshot/{}/_all", checked(repository)?)).within(BUCKET)).await?;
         Ok(list.snapshots)
     }
 
     /// Deletes a snapshot. `false` if there was none.
     pub async fn delete_snapshot(&self, repository: &str, name: &str) -> Result<bool, Error> {
-        let call = Call::delete(format!("/_snapshot/{}/{}", checked(repository)?, checked(name)?))
-            .within(Duration::from_secs(120));
+        let call = Call::delete(format!("/_snapshot/{}/{}", checked(repository)?, checked(name)?)).within(BUCKET);
         match self.answer(&call).await {
             Ok(_) => Ok(true),
             Err(Error::NotFound(_)) => Ok(false),

@@ -9,8 +9,8 @@ use axum::routing::{any, delete, get, post, put};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Data, query, snapshots};
-use crate::world::{Shared, World};
+use super::{Data, query, repositories};
+use crate::world::Shared;
 
 /// An error as Elasticsearch writes it.
 #[derive(Debug, Clone)]
@@ -50,12 +50,20 @@ impl IntoResponse for Failure {
 }
 
 #[derive(Clone)]
-struct Api {
-    shared: Shared,
-    pod: String,
+pub(super) struct Api {
+    pub(super) shared: Shared,
+    pub(super) pod: String,
 }
 
-type Answer = Result<Json<Value>, Failure>;
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub(super) struct Flags {
+    pub(super) verify: Option<bool>,
+    pub(super) wait_for_completion: Option<bool>,
+    pub(super) ignore_unavailable: Option<bool>,
+}
+
+pub(super) type Answer = Result<Json<Value>, Failure>;
 
 /// The HTTP API of a node.
 pub fn router(shared: Shared, pod: String) -> axum::Router {
@@ -70,12 +78,7 @@ pub fn router(shared: Shared, pod: String) -> axum::Router {
         .route("/_search", any(search_all))
         .route("/_count", any(count_all))
         .route("/_refresh", any(refresh))
-        .route("/_snapshot", get(repositories))
-        .route("/_snapshot/{repository}", put(register).post(register).get(repository).delete(unregister))
-        .route("/_snapshot/{repository}/_verify", post(verify))
-        .route("/_snapshot/{repository}/{snapshot}", put(take).post(take).get(show).delete(remove))
-        .route("/_snapshot/{repository}/{snapshot}/_status", get(status))
-        .route("/_snapshot/{repository}/{snapshot}/_restore", post(restore))
+        .merge(repositories::routes())
         .route("/{index}", put(create).delete(drop_index).get(describe))
         .route("/{index}/_search", any(search))
         .route("/{index}/_count", any(count))
@@ -87,7 +90,7 @@ pub fn router(shared: Shared, pod: String) -> axum::Router {
         .with_state(Api { shared, pod })
 }
 
-fn parse(body: &Bytes) -> Result<Value, Failure> {
+pub(super) fn parse(body: &Bytes) -> Result<Value, Failure> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
@@ -95,18 +98,18 @@ fn parse(body: &Bytes) -> Result<Value, Failure> {
 }
 
 impl Api {
-    fn read<R>(&self, f: impl FnOnce(&Data) -> Result<R, Failure>) -> Result<R, Failure> {
+    pub(super) fn read<R>(&self, f: impl FnOnce(&Data) -> Result<R, Failure>) -> Result<R, Failure> {
         let world = self.shared.lock();
         f(world.stores.data(&self.pod).ok_or_else(gone)?)
     }
 
-    fn write<R>(&self, f: impl FnOnce(&mut Data) -> Result<R, Failure>) -> Result<R, Failure> {
+    pub(super) fn write<R>(&self, f: impl FnOnce(&mut Data) -> Result<R, Failure>) -> Result<R, Failure> {
         let mut world = self.shared.lock();
         f(world.stores.data_mut(&self.pod).ok_or_else(gone)?)
     }
 }
 
-fn gone() -> Failure {
+pub(super) fn gone() -> Failure {
     Failure::new(503, "master_not_discovered_exception", "the node has stopped")
 }
 
@@ -317,151 +320,4 @@ async fn delete_document(State(api): State<Api>, Path((index, id)): Path<(String
         let found = data.indices.get_mut(&index).is_some_and(|index| index.docs.remove(&id).is_some());
         Ok(Json(json!({"_index": index, "_id": id, "result": if found { "deleted" } else { "not_found" }})))
     })
-}
-
-fn repository_json(repository: &snapshots::Repository) -> Value {
-    // settings come back as strings
-    let settings: serde_json::Map<String, Value> = repository
-        .settings
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| (key.clone(), json!(value.as_str().map_or_else(|| value.to_string(), str::to_owned))))
-        .collect();
-    json!({"type": "gcs", "settings": settings})
-}
-
-async fn repositories(State(api): State<Api>) -> Answer {
-    api.read(|data| {
-        Ok(Json(
-            data.repositories
-                .iter()
-                .map(|(name, repository)| (name.clone(), repository_json(repository)))
-                .collect::<serde_json::Map<_, _>>()
-                .into(),
-        ))
-    })
-}
-
-async fn repository(State(api): State<Api>, Path(name): Path<String>) -> Answer {
-    let world = api.shared.lock();
-    let repository = snapshots::find(&world, &api.pod, &name)?;
-    Ok(Json(json!({ name: repository_json(&repository) })))
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Flags {
-    verify: Option<bool>,
-    wait_for_completion: Option<bool>,
-    ignore_unavailable: Option<bool>,
-}
-
-async fn register(State(api): State<Api>, Path(name): Path<String>, Query(flags): Query<Flags>, body: Bytes) -> Answer {
-    let repository = snapshots::parse(&parse(&body)?)?;
-    api.write(|data| {
-        data.repositories.insert(name.clone(), repository);
-        Ok(())
-    })?;
-    if flags.verify.unwrap_or(true) {
-        snapshots::verify(&mut api.shared.lock(), &api.pod, &name)?;
-    }
-    Ok(Json(json!({"acknowledged": true})))
-}
-
-async fn unregister(State(api): State<Api>, Path(name): Path<String>) -> Answer {
-    api.write(|data| match data.repositories.remove(&name) {
-        Some(_) => Ok(Json(json!({"acknowledged": true}))),
-        None => Err(Failure::new(404, "repository_missing_exception", format!("[{name}] missing"))),
-    })
-}
-
-async fn verify(State(api): State<Api>, Path(name): Path<String>) -> Answer {
-    Ok(Json(snapshots::verify(&mut api.shared.lock(), &api.pod, &name)?))
-}
-
-async fn take(
-    State(api): State<Api>,
-    Path((repository, snapshot)): Path<(String, String)>,
-    Query(flags): Query<Flags>,
-    body: Bytes,
-) -> Response {
-    match take_snapshot(&api, &repository, &snapshot, &flags, &body).await {
-        Ok(body) => body.into_response(),
-        Err(failure) => failure.into_response(),
-    }
-}
-
-async fn take_snapshot(api: &Api, repository: &str, snapshot: &str, flags: &Flags, body: &Bytes) -> Answer {
-    let body = parse(body)?;
-    let (entry, time) = {
-        let mut world = api.shared.lock();
-        let time = world.options.snapshot_time;
-        (snapshots::begin(&mut world, &api.pod, repository, snapshot, &body)?, time)
-    };
-    let (shared, pod, name) = (api.shared.clone(), api.pod.clone(), repository.to_owned());
-    let running = tokio::spawn(async move {
-        tokio::time::sleep(time).await;
-        snapshots::finish(&mut shared.lock(), &pod, &name, &entry.uuid)
-    });
-    if !flags.wait_for_completion.unwrap_or(false) {
-        return Ok(Json(json!({"accepted": true})));
-    }
-    let entry = running.await.map_err(|_| gone())??;
-    Ok(Json(json!({"snapshot": entry.json(repository)})))
-}
-
-async fn show(
-    State(api): State<Api>,
-    Path((repository, snapshot)): Path<(String, String)>,
-    Query(flags): Query<Flags>,
-) -> Answer {
-    let world = api.shared.lock();
-    let table = snapshots::contents(&world, &api.pod, &repository)?;
-    let everything = snapshot == "_all" || snapshot.contains('*');
-    let shown: Vec<Value> = table
-        .iter()
-        .filter(|entry| snapshot.split(',').any(|one| one == "_all" || super::wildcard(one, &entry.name)))
-        .map(|entry| entry.json(&repository))
-        .collect();
-    if shown.is_empty() && !everything && !flags.ignore_unavailable.unwrap_or(false) {
-        return Err(snapshots::missing(&repository, &snapshot));
-    }
-    Ok(Json(json!({"total": shown.len(), "remaining": 0, "snapshots": shown})))
-}
-
-async fn status(State(api): State<Api>, Path((repository, snapshot)): Path<(String, String)>) -> Answer {
-    let world = api.shared.lock();
-    let table = snapshots::contents(&world, &api.pod, &repository)?;
-    let entry =
-        table.iter().find(|entry| entry.name == snapshot).ok_or_else(|| snapshots::missing(&repository, &snapshot))?;
-    let shards = entry.indices.len();
-    Ok(Json(
-        json!({"snapshots": [{"snapshot": entry.name, "repository": repository, "uuid": entry.uuid, "state": if entry.state == "SUCCESS" { "SUCCESS" } else { "STARTED" },
-        "shards_stats": {"initializing": 0, "started": 0, "finalizing": 0, "done": shards, "failed": 0, "total": shards}}]}),
-    ))
-}
-
-async fn remove(State(api): State<Api>, Path((repository, snapshot)): Path<(String, String)>) -> Answer {
-    snapshots::delete(&mut api.shared.lock(), &api.pod, &repository, &snapshot)?;
-    Ok(Json(json!({"acknowledged": true})))
-}
-
-async fn restore(
-    State(api): State<Api>,
-    Path((repository, snapshot)): Path<(String, String)>,
-    Query(flags): Query<Flags>,
-    body: Bytes,
-) -> Answer {
-    let body = parse(&body)?;
-    let (answer, time) = {
-        let mut world: parking_lot::MutexGuard<'_, World> = api.shared.lock();
-        let time = world.options.snapshot_time;
-        (snapshots::restore(&mut world, &api.pod, &repository, &snapshot, &body)?, time)
-    };
-    if flags.wait_for_completion.unwrap_or(false) {
-        tokio::time::sleep(time).await;
-        return Ok(Json(answer));
-    }
-    Ok(Json(json!({"accepted": true})))
 }

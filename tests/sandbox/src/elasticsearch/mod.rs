@@ -4,9 +4,11 @@
 
 pub mod api;
 pub mod query;
+mod repositories;
 pub mod snapshots;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -22,6 +24,8 @@ pub struct Stores {
     pub nodes: BTreeMap<String, Node>,
     /// Data by claim UID (pod UID for a node without a claim).
     pub disks: BTreeMap<String, Data>,
+    /// Google's storage can't be reached from any node; that is said after this time.
+    pub storage_away: Option<Duration>,
 }
 
 /// A running node.
