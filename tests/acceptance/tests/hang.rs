@@ -7,6 +7,8 @@ use serde_json::json;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(35);
+/// One attempt to get a token, and Terraform itself.
+const ONCE: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_region_that_hangs_is_reported_and_changes_nothing() -> Result<()> {
@@ -31,5 +33,17 @@ async fn an_endpoint_that_hangs_is_no_loss() -> Result<()> {
         ensure!(took < PATIENCE, "{call}: the plan took {took:?}");
         it.world.delete("/faults").await?;
     }
+    it.plan_is_empty().await
+}
+
+/// The source of all tokens hangs: everything depends on it, one resource after the other, and each is told of the same silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_endpoint_that_hangs_is_waited_for_once() -> Result<()> {
+    let it = Installation::running().await?;
+    let hangs = json!({"match": "POST /token", "times": 1_000_000, "action": "delay", "ms": 120_000});
+    it.world.post("/faults", hangs).await?;
+    let plan = it.project.plan(&[]).await?.exits(0)?.says("/token")?.never_says("counts as lost")?;
+    ensure!(plan.took < ONCE, "the plan took {:?}", plan.took);
+    it.world.delete("/faults").await?;
     it.plan_is_empty().await
 }

@@ -20,9 +20,9 @@ use crate::{
     provider::{C8, Reach},
 };
 
-/// Time for the look of a refresh, both its halves together: with the probe before it, a plan of an installation that hangs
-/// takes less than half a minute.
-const REFRESH: Duration = Duration::from_secs(15);
+/// Time for the look of a refresh, both its halves together: with the probe before it, a read of an installation that hangs
+/// takes 20 s.
+const REFRESH: Duration = Duration::from_secs(10);
 /// Time for a look of a transition, whose brokers may be busy.
 const TRANSITION: Duration = Duration::from_secs(60);
 

@@ -154,7 +154,7 @@ pub fn resolve(client: &C8, regions: &RegionRefs) -> Result<Installation, Fault>
 
 /// Time for what a refresh looks at once the cluster is known to answer. Together with the probe it keeps a plan of an
 /// installation that hangs within half a minute.
-const LOOK: Duration = Duration::from_secs(12);
+const LOOK: Duration = Duration::from_secs(10);
 
 /// A look of a refresh; `None` if it takes too long. Nothing can be said then, and what is known stays.
 pub async fn within_a_look<T>(look: impl Future<Output = T>) -> Option<T> {

@@ -19,11 +19,13 @@ use tokio::time::timeout;
 use super::Error;
 use super::error::{chain, root};
 use super::service_account::{Exchange, ServiceAccountKey};
+use super::silence::Silence;
 use crate::Secret;
 
 pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// A metadata server or token endpoint that hangs must not hang us.
-const TOKEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Less than a probe of a cluster may take, so that the probe can say whose silence it was.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Chooses a source with its first use, then gives tokens.
 #[derive(Clone, Debug)]
@@ -36,6 +38,7 @@ struct Inner {
     access_token: Option<Secret>,
     credentials: Option<Secret>,
     source: OnceCell<Source>,
+    silence: Silence,
 }
 
 #[derive(Debug)]
@@ -47,7 +50,9 @@ enum Source {
 
 impl TokenSource {
     pub fn new(access_token: Option<Secret>, credentials: Option<Secret>) -> Self {
-        Self { inner: Arc::new(Inner { access_token, credentials, source: OnceCell::new() }) }
+        Self {
+            inner: Arc::new(Inner { access_token, credentials, source: OnceCell::new(), silence: Silence::default() }),
+        }
     }
 
     /// The same source as the client libraries want it.
@@ -59,13 +64,21 @@ impl TokenSource {
         match self.source().await? {
             Source::Static(token) => Ok(token.clone()),
             Source::Exchange(exchange) => exchange.token().await,
-            Source::Google(credentials) => match timeout(TOKEN_TIMEOUT, credentials.access_token()).await {
-                Ok(Ok(token)) => Ok(Secret::new(token.token)),
-                Ok(Err(error)) => Err(Error::Credentials { message: no_default(&error) }),
-                Err(_) => Err(Error::Credentials {
-                    message: format!("their source gave no token within {} s", TOKEN_TIMEOUT.as_secs()),
-                }),
-            },
+            Source::Google(credentials) => {
+                if let Some(error) = self.inner.silence.known() {
+                    return Err(error);
+                }
+                match timeout(TOKEN_TIMEOUT, credentials.access_token()).await {
+                    Ok(Ok(token)) => Ok(Secret::new(token.token)),
+                    Ok(Err(error)) => Err(Error::Credentials { message: no_default(&error) }),
+                    Err(_) => {
+                        let message = format!("their source gave no token within {} s", TOKEN_TIMEOUT.as_secs());
+                        let error = Error::Credentials { message };
+                        self.inner.silence.note(&error);
+                        Err(error)
+                    }
+                }
+            }
         }
     }
 

@@ -11,6 +11,7 @@ mod credentials;
 mod error;
 mod iam;
 mod service_account;
+mod silence;
 mod storage;
 
 use std::future::Future;

@@ -19,10 +19,12 @@ use tokio::time::Instant;
 use super::Error;
 use super::credentials::SCOPE;
 use super::error::{chain, root};
+use super::silence::Silence;
 use crate::Secret;
 
 const LIFETIME: Duration = Duration::from_secs(3600);
-const ATTEMPT: Duration = Duration::from_secs(10);
+/// Less than a probe of a cluster may take, so that the probe can say whose silence it was.
+const ATTEMPT: Duration = Duration::from_secs(8);
 const ATTEMPTS: u32 = 3;
 
 /// The parts of a key file that the exchange needs.
@@ -117,6 +119,7 @@ pub(super) struct Exchange {
     key: ServiceAccountKey,
     http: reqwest::Client,
     cached: Mutex<Option<(Secret, Instant)>>,
+    silence: Silence,
 }
 
 #[derive(Deserialize)]
@@ -136,7 +139,7 @@ impl Exchange {
             .timeout(ATTEMPT)
             .build()
             .map_err(|error| Error::Credentials { message: format!("no HTTP client: {}", chain(&error)) })?;
-        Ok(Self { key, http, cached: Mutex::new(None) })
+        Ok(Self { key, http, cached: Mutex::new(None), silence: Silence::default() })
     }
 
     pub fn universe_domain(&self) -> Option<String> {
@@ -150,6 +153,9 @@ impl Exchange {
             && Instant::now() < *refresh_at
         {
             return Ok(token.clone());
+        }
+        if let Some(error) = self.silence.known() {
+            return Err(error);
         }
         let answer = self.exchange_with_retry().await?;
         let token = Secret::new(answer.access_token);
@@ -184,8 +190,13 @@ impl Exchange {
         let request =
             self.http.post(&self.key.token_uri).header("content-type", "application/x-www-form-urlencoded").body(body);
         let answer = request.send().await.map_err(|error| {
-            let why = if error.is_timeout() { "timed out: " } else { "" };
-            unreachable(format!("{why}{}", root(&error.without_url())))
+            let hangs = error.is_timeout();
+            let why = if hangs { "timed out: " } else { "" };
+            let error = unreachable(format!("{why}{}", root(&error.without_url())));
+            if hangs {
+                self.silence.note(&error);
+            }
+            error
         })?;
         let status = answer.status();
         let text = answer.text().await.map_err(|error| unreachable(root(&error.without_url())))?;

@@ -93,6 +93,33 @@ async fn a_hanging_endpoint_is_unreachable() {
     assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
 }
 
+/// Whoever asks while a token is waited for in vain, or right after, is told so and does not wait as long again.
+#[tokio::test]
+async fn a_hanging_token_endpoint_is_asked_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let key = json!({ "type": "service_account", "client_email": "c8@p.iam.gserviceaccount.com", "private_key_id": "k1",
+        "private_key": TEST_KEY, "token_uri": format!("{url}/token") });
+    let gcp = Gcp::new(GcpConfig {
+        project: Some("p".into()),
+        credentials: Some(key.to_string().into()),
+        access_token: None,
+        endpoints: Endpoints::default(),
+    });
+    let (zero, one) = tokio::join!(gcp.token(), gcp.token());
+    for error in [zero.unwrap_err(), one.unwrap_err(), gcp.token().await.unwrap_err()] {
+        assert!(
+            matches!(&error, Error::Unreachable { endpoint, .. } if *endpoint == format!("{url}/token")),
+            "{error:?}"
+        );
+    }
+    let mut asked = 0;
+    while let Ok(Ok(_)) = tokio::time::timeout(std::time::Duration::from_millis(50), listener.accept()).await {
+        asked += 1;
+    }
+    assert_eq!(asked, 1);
+}
+
 #[rstest::rstest]
 #[case(
     google_error(403, "PERMISSION_DENIED", "Required \"container.clusters.get\" permission"),
