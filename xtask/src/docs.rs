@@ -88,7 +88,7 @@ fn page(title: &str, name: &str, schema: &Schema, example: Option<&str>, import:
     ));
     if let Some(import) = import {
         text.push_str(&format!(
-            "\n## Import\n\n`{name}` is imported by its ID, without contact to anything:\n\n```shell\n{}\n```\n",
+            "\n## Import\n\n`{name}` is imported by its ID:\n\n```shell\n{}\n```\n",
             import.trim_end()
         ));
     }

@@ -43,9 +43,6 @@ fn what_is_sensitive_stays_so() {
     }
 }
 
-/// Resources that can't be imported yet. None is to be added here.
-const WITHOUT_IMPORT: [&str; 3] = ["c8_dns_chain", "c8_es_backup_repo", "c8_firewall"];
-
 /// Every thing of every kind has an example that uses it, and every resource says how it is imported.
 #[test]
 fn everything_has_an_example_and_resources_an_import() {
@@ -54,9 +51,7 @@ fn everything_has_an_example_and_resources_an_import() {
     let mut files = vec![("provider/provider.tf".to_owned(), "provider \"c8\"".to_owned())];
     for name in schemas.resources.keys() {
         files.push((format!("resources/{name}/resource.tf"), format!("resource \"{name}\"")));
-        if !WITHOUT_IMPORT.contains(&name.as_str()) {
-            files.push((format!("resources/{name}/import.sh"), format!("terraform import {name}.")));
-        }
+        files.push((format!("resources/{name}/import.sh"), format!("terraform import {name}.")));
     }
     for name in schemas.data_sources.keys() {
         files.push((format!("data-sources/{name}/data-source.tf"), format!("data \"{name}\"")));

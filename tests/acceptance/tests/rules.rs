@@ -76,6 +76,39 @@ async fn a_repository_that_can_not_be_looked_at_is_named() -> Result<()> {
     it.plan_is_empty().await
 }
 
+/// What was seen to be wrong is still repaired when the next look fails; the state says what was known.
+#[tokio::test(flavor = "multi_thread")]
+async fn known_drift_outlives_a_look_that_fails() -> Result<()> {
+    let it = Installation::running().await?;
+    let broken = |world: &mut c8_sandbox::World| {
+        world.gcp.firewalls.retain(|name, _| !name.starts_with("c8-allow-"));
+        for cluster in world.clusters.values_mut() {
+            cluster.store.edit("ConfigMap", "kube-system", "kube-dns", "somebody", |map| map["data"] = json!({}));
+        }
+    };
+    broken(&mut it.world.sandbox().shared().lock());
+    it.project.run(&["apply", "-refresh-only", "-auto-approve"]).await?.ok()?;
+    ensure!(it.project.state("c8_dns_chain.this").await?["verified"] == false);
+
+    for call in ["GET /firewalls", "GET /configmaps/kube-dns", "GET /clusters/camunda-one"] {
+        it.world.post("/faults", json!({"match": call, "action": "error", "status": 500, "times": 100_000})).await?;
+        if call.contains("kube-dns") {
+            it.project
+                .plan(&[])
+                .await?
+                .exits(2)?
+                .says("The DNS chain can't be looked at")?
+                .says("DNS chain will be repaired")?;
+        } else {
+            it.project.plan(&[]).await?.exits(2)?.says("Firewall rules will be repaired")?;
+        }
+        it.world.delete("/faults").await?;
+    }
+    it.project.apply(&[]).await?.ok()?;
+    it.works(5).await?;
+    it.plan_is_empty().await
+}
+
 /// A transition that failed before it changed anything leaves no state, so the next plan is a plain create.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transition_that_did_nothing_leaves_no_state() -> Result<()> {

@@ -6,7 +6,10 @@ use std::time::Duration;
 use c8_clients::{
     Wait,
     gcp::DnsProvider,
-    kubernetes::probe::{self, ProbeItem},
+    kubernetes::{
+        Error,
+        probe::{self, ProbeItem},
+    },
 };
 use c8_release::names::HERE;
 use c8_schemas::{DnsChain, topology::Place};
@@ -18,8 +21,8 @@ use super::{
 };
 use crate::{
     drift::Drift,
-    installation::{Installation, RegionAt},
-    provider::{Alive, C8, Reach, living, resolve, wait},
+    installation::{Installation, RegionAt, import},
+    provider::{Alive, C8, Reach, living, resolve, wait, within_a_look},
 };
 
 /// Time for names to resolve once all is written: caches, rules that are not yet effective.
@@ -27,15 +30,31 @@ const PROOF: Duration = Duration::from_secs(3 * 60);
 /// Time for one probe pod.
 const POD: Duration = Duration::from_secs(60);
 
-/// Looks, without changing anything.
-pub async fn look(ctx: &Context<C8>, installation: &Installation, mut prior: DnsChain) -> (DnsChain, Drift) {
+/// Looks, without changing anything. What was known to be wrong stays known while it can't be looked at.
+pub async fn look(
+    ctx: &Context<C8>,
+    installation: &Installation,
+    mut prior: DnsChain,
+    before: Drift,
+) -> (DnsChain, Drift) {
     let reaches = ctx.client.reach_both(installation).await;
     let [Ok(zero), Ok(one)] = both_living(installation, &reaches) else {
         // c8_region warns; nothing can be repaired now, so nothing is called wrong
         return (prior, Drift::default());
     };
-    let both = futures::join!(seen(ctx, installation, 0, zero), seen(ctx, installation, 1, one));
-    let (Ok(zero), Ok(one)) = both else { return (prior, Drift::default()) };
+    let looks = async { futures::join!(seen(ctx, installation, 0, zero), seen(ctx, installation, 1, one)) };
+    let (zero, one) = match within_a_look(looks).await {
+        Some((Ok(zero), Ok(one))) => (zero, one),
+        Some((zero, one)) => {
+            for (region, half) in installation.regions.iter().zip([zero, one]) {
+                if let Err(error) = half {
+                    unseen(ctx, installation, region, &error).await;
+                }
+            }
+            return (prior, before);
+        }
+        None => return (prior, before),
+    };
     let mut drift = Vec::new();
     for (region, own, peer) in [(&installation.regions[0], &zero, &one), (&installation.regions[1], &one, &zero)] {
         match &peer.address {
@@ -53,6 +72,44 @@ pub async fn look(ctx: &Context<C8>, installation: &Installation, mut prior: Dns
         drift.push("names were not seen to resolve both ways".to_owned());
     }
     (prior, Drift { drift })
+}
+
+/// The first look after an import. `None` if there is nothing of a chain in either region.
+pub async fn imported(
+    ctx: &Context<C8>,
+    installation: &Installation,
+    mut prior: DnsChain,
+) -> Option<(DnsChain, Drift)> {
+    prior.regions = import::complete(&ctx.client, installation).await;
+    prior.id = Attr::Known(installation.group.clone());
+    // the proof is a pod in each region: an apply's, not a read's
+    prior.verified = Attr::Known(false);
+    prior.addresses = addresses([None, None]);
+    let reaches = ctx.client.reach_both(installation).await;
+    if let [Ok(zero), Ok(one)] = both_living(installation, &reaches) {
+        let looks = async { futures::join!(seen(ctx, installation, 0, zero), seen(ctx, installation, 1, one)) };
+        if let Some((Ok(zero), Ok(one))) = within_a_look(looks).await
+            && [&zero, &one].into_iter().all(|half| half.address.is_none() && half.forwarded.is_empty())
+        {
+            return None;
+        }
+    }
+    Some(look(ctx, installation, prior, unproven()).await)
+}
+
+async fn unseen(ctx: &Context<C8>, installation: &Installation, region: &RegionAt, error: &DnsError) {
+    let text = format!("{}: {error}", region.title());
+    match error {
+        DnsError::Kubernetes(Error::Forbidden { .. }) => {
+            ctx.client.warn_of_rights(ctx, installation, "The DNS chain", &text).await;
+        }
+        _ => ctx.warn(
+            "The DNS chain can't be looked at",
+            format!(
+                "{text}.\nWhat is known of it stays as it is; a change of it may go unseen until it can be looked at."
+            ),
+        ),
+    }
 }
 
 struct Seen {

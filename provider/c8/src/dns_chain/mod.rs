@@ -17,8 +17,8 @@ use terraform_plugin::{Apply, Change, Context, Delete, Diagnostics, Fault, Resou
 
 use crate::{
     drift::Drift,
-    installation::{Installation, check_regions},
-    provider::{C8, resolve, within_a_look},
+    installation::{Installation, check_regions, import},
+    provider::{C8, resolve},
 };
 
 /// The resource.
@@ -48,13 +48,16 @@ impl Resource for DnsChainResource {
         &self,
         ctx: &Context<C8>,
         prior: DnsChain,
-        _: Option<Drift>,
+        before: Option<Drift>,
     ) -> Result<Option<(DnsChain, Drift)>, Fault> {
+        let before = before.unwrap_or_default();
         let Ok(installation) = Installation::resolve(&prior.regions, ctx.client.project()) else {
-            return Ok(Some((prior, Drift::default())));
+            return Ok(Some((prior, before)));
         };
-        let looked = within_a_look(converge::look(ctx, &installation, prior.clone())).await;
-        Ok(Some(looked.unwrap_or_else(|| (prior, Drift::default()))))
+        if prior.id.is_null() {
+            return Ok(converge::imported(ctx, &installation, prior).await);
+        }
+        Ok(Some(converge::look(ctx, &installation, prior, before).await))
     }
 
     async fn create(&self, ctx: &Context<C8>, apply: Apply<Self>) -> Result<(DnsChain, Drift), Fault> {
@@ -68,5 +71,9 @@ impl Resource for DnsChainResource {
     async fn delete(&self, ctx: &Context<C8>, delete: Delete<Self>) -> Result<(), Fault> {
         let installation = resolve(&ctx.client, &delete.prior.regions)?;
         converge::remove(ctx, &installation).await
+    }
+
+    fn import(&self, id: &str) -> Result<DnsChain, Fault> {
+        Ok(DnsChain { regions: import::regions(id)?, ..DnsChain::default() })
     }
 }

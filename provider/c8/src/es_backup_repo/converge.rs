@@ -316,7 +316,7 @@ pub async fn remove(ctx: &Context<C8>, prior: &EsBackupRepo) -> Result<(), Fault
     Ok(())
 }
 
-fn cloud(client: &C8, installation: &Installation, model: &EsBackupRepo) -> Result<Cloud, Fault> {
+pub(super) fn cloud(client: &C8, installation: &Installation, model: &EsBackupRepo) -> Result<Cloud, Fault> {
     let of_region = installation.regions.iter().find_map(|region| match &region.place {
         Place::Gke { project, .. } => Some(project.as_str()),
         Place::Kubeconfig { .. } => None,
@@ -338,7 +338,7 @@ fn cloud(client: &C8, installation: &Installation, model: &EsBackupRepo) -> Resu
 }
 
 /// What is known once the bucket exists.
-fn complete(model: &mut EsBackupRepo, installation: &Installation, cloud: &Cloud) {
+pub(super) fn complete(model: &mut EsBackupRepo, installation: &Installation, cloud: &Cloud) {
     let repository = model.repository.known().cloned().unwrap_or_default();
     model.id = Attr::Known(super::plan::id(&cloud.bucket, &repository));
     model.service_account_email = Attr::Known(cloud.email());
@@ -351,14 +351,14 @@ fn complete(model: &mut EsBackupRepo, installation: &Installation, cloud: &Cloud
 }
 
 /// Which cluster each region is: what the reference says, else what answers.
-fn uids(installation: &Installation, reaches: &[Reach; 2]) -> [Option<String>; 2] {
+pub(super) fn uids(installation: &Installation, reaches: &[Reach; 2]) -> [Option<String>; 2] {
     [0, 1].map(|index: usize| {
         let said = installation.regions[index].cluster_uid.clone();
         said.or_else(|| reaches[index].alive().map(|alive| alive.uid.clone()))
     })
 }
 
-fn base_paths(installation: &Installation, uids: &[Option<String>; 2]) -> Attr<Vec<Attr<String>>> {
+pub(super) fn base_paths(installation: &Installation, uids: &[Option<String>; 2]) -> Attr<Vec<Attr<String>>> {
     let path =
         |uid: &Option<String>| uid.as_deref().map(|uid| names::base_path(&installation.group, uid)).unwrap_or_default();
     Attr::Known(uids.iter().map(|uid| Attr::Known(path(uid))).collect())
@@ -413,7 +413,7 @@ async fn tell(ctx: &Context<C8>, region: &RegionAt, error: &StoreError) -> Resul
     }
 }
 
-fn refused(error: &CloudError) -> Fault {
+pub(super) fn refused(error: &CloudError) -> Fault {
     Fault::new(
         "Google Cloud refuses the backup repository, or does not answer",
         format!("{}. What was done stays; apply again to go on.", capital(&error.to_string())),

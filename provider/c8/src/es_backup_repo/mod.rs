@@ -5,12 +5,14 @@
 //! - `cloud`: bucket, service account, IAM, keys;
 //! - [`key`]: which key is kept;
 //! - `store`: the Secret and the registered repositories of one region;
-//! - `converge`: all of it, in order.
+//! - `converge`: all of it, in order;
+//! - `imported`: a state from an ID.
 //!
 //! The key goes from Google to the Secrets and nowhere else: not into state, plan, diagnostics or logs.
 
 mod cloud;
 mod converge;
+mod imported;
 pub mod key;
 pub mod names;
 pub mod plan;
@@ -21,7 +23,10 @@ use std::time::Duration;
 use c8_schemas::EsBackupRepo;
 use terraform_plugin::{Apply, Change, Context, Delete, Diagnostics, Fault, Resource};
 
-use crate::{drift::Drift, provider::C8};
+use crate::{
+    drift::Drift,
+    provider::{C8, resolve},
+};
 
 /// The resource.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,6 +57,11 @@ impl Resource for EsBackupRepoResource {
         prior: EsBackupRepo,
         seen: Option<Drift>,
     ) -> Result<Option<(EsBackupRepo, Drift)>, Fault> {
+        if prior.r#ref.is_null() {
+            let installation = resolve(&ctx.client, &prior.regions)?;
+            let Some(model) = imported::fill(ctx, &installation, prior).await? else { return Ok(None) };
+            return Ok(converge::look(ctx, model, Drift::default()).await);
+        }
         Ok(converge::look(ctx, prior, seen.unwrap_or_default()).await)
     }
 
@@ -65,5 +75,9 @@ impl Resource for EsBackupRepoResource {
 
     async fn delete(&self, ctx: &Context<C8>, delete: Delete<Self>) -> Result<(), Fault> {
         converge::remove(ctx, &delete.prior).await
+    }
+
+    fn import(&self, id: &str) -> Result<EsBackupRepo, Fault> {
+        imported::parse(id)
     }
 }

@@ -18,12 +18,13 @@ use crate::{
 pub struct Seen {
     /// The rules that exist, in the order of the regions they admit to.
     pub rules: Vec<FirewallRule>,
-    /// What differs from what is wanted; empty while a cluster can't be asked.
+    /// What differs from what is wanted.
     pub drift: Vec<String>,
 }
 
-/// Looks, without changing anything. `None` if the rules themselves can't be asked for.
-pub async fn look(ctx: &Context<C8>, installation: &Installation) -> Option<Seen> {
+/// Looks, without changing anything. `None` if the rules themselves can't be asked for. What was known to be wrong stays known
+/// while a cluster's ranges can't be asked for; where a cluster is gone, nothing can be repaired, and nothing is called wrong.
+pub async fn look(ctx: &Context<C8>, installation: &Installation, before: &Drift) -> Option<Seen> {
     let client = &ctx.client;
     let looks = async {
         futures::join!(
@@ -40,11 +41,12 @@ pub async fn look(ctx: &Context<C8>, installation: &Installation) -> Option<Seen
         }
     }
     let found = [zero.ok()?, one.ok()?];
-    // a cluster that can't be asked is no reason to call the rules wrong
-    let facts = [facts[0].clone().ok().flatten(), facts[1].clone().ok().flatten()];
-    let drift = wanted(installation, &facts).map_or_else(Vec::new, |wanted| {
-        wanted.iter().zip(&found).filter_map(|(wanted, found)| difference(wanted, found.as_ref())).collect()
-    });
+    let drift = match facts {
+        [Ok(zero), Ok(one)] => wanted(installation, &[zero, one]).map_or_else(Vec::new, |wanted| {
+            wanted.iter().zip(&found).filter_map(|(wanted, found)| difference(wanted, found.as_ref())).collect()
+        }),
+        _ => before.drift.clone(),
+    };
     Some(Seen { rules: found.iter().flatten().map(as_read).collect(), drift })
 }
 

@@ -18,7 +18,7 @@ use terraform_plugin::{Apply, Attr, Change, Context, Delete, Diagnostics, Fault,
 
 use crate::{
     drift::Drift,
-    installation::{Installation, check_regions},
+    installation::{Installation, check_regions, import},
     provider::C8,
 };
 
@@ -61,15 +61,25 @@ impl Resource for FirewallResource {
         &self,
         ctx: &Context<C8>,
         mut prior: Firewall,
-        _: Option<Drift>,
+        before: Option<Drift>,
     ) -> Result<Option<(Firewall, Drift)>, Fault> {
+        let before = before.unwrap_or_default();
         let Ok(installation) = Installation::resolve(&prior.regions, ctx.client.project()) else {
-            return Ok(Some((prior, Drift::default())));
+            return Ok(Some((prior, before)));
         };
-        let Some(seen) = converge::look(ctx, &installation).await else {
+        let imported = prior.id.is_null();
+        if imported {
+            prior.regions = import::complete(&ctx.client, &installation).await;
+            prior.id = Attr::Known(installation.group.clone());
+            prior.rules = Attr::Known(Vec::new());
+        }
+        let Some(seen) = converge::look(ctx, &installation, &before).await else {
             // c8_region warns of what does not answer; a second warning helps nobody
-            return Ok(Some((prior, Drift::default())));
+            return Ok(Some((prior, before)));
         };
+        if imported && seen.rules.is_empty() {
+            return Ok(None);
+        }
         prior.rules = Attr::Known(seen.rules.into_iter().map(Attr::Known).collect());
         Ok(Some((prior, Drift { drift: seen.drift })))
     }
@@ -85,5 +95,9 @@ impl Resource for FirewallResource {
     async fn delete(&self, ctx: &Context<C8>, delete: Delete<Self>) -> Result<(), Fault> {
         let installation = crate::provider::resolve(&ctx.client, &delete.prior.regions)?;
         converge::remove(ctx, &installation).await
+    }
+
+    fn import(&self, id: &str) -> Result<Firewall, Fault> {
+        Ok(Firewall { regions: import::regions(id)?, ..Firewall::default() })
     }
 }

@@ -4,6 +4,7 @@
 //! apply and read, where all is known.
 
 mod check;
+pub mod import;
 
 pub use check::{capital, check_group, check_namespace, check_regions, is_dns_label, place_problem};
 
