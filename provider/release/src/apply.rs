@@ -110,7 +110,16 @@ impl Applier {
 
     async fn server_side_apply(&self, key: &Key, content: &Value, manager: &str) -> Result<(), Error> {
         tracing::debug!(%key, manager, "applying");
-        self.kubernetes.apply(content, Apply::by(manager).forced()).await.map(drop)
+        match self.kubernetes.apply(content, Apply::by(manager).forced()).await {
+            Err(Error::Invalid { .. }) if content["spec"]["strategy"]["type"] == "Recreate" => {
+                // What the API server filled in for another strategy belongs to nobody: an apply can't take it away, and it is
+                // refused beside this one.
+                let strategy = json!({"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}});
+                self.kubernetes.merge_patch(&key.object(), &strategy, manager).await?;
+                self.kubernetes.apply(content, Apply::by(manager).forced()).await.map(drop)
+            }
+            done => done.map(drop),
+        }
     }
 
     async fn create_if_absent(&self, manifest: &Manifest) -> Result<(), Error> {

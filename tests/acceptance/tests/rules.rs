@@ -1,7 +1,7 @@
 //! The rules that Terraform dictates (design: postponement, taint, truth of the state), seen with the real binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use acceptance::Installation;
+use acceptance::{CLUSTERS, Installation};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
@@ -73,6 +73,21 @@ async fn a_repository_that_can_not_be_looked_at_is_named() -> Result<()> {
         it.project.plan(&[]).await?.exits(0)?.says("The backup repository can't be looked at").map(drop)?;
         it.world.delete("/faults").await?;
     }
+    it.plan_is_empty().await
+}
+
+/// A strategy that was changed by hand comes back, though the API server refuses what it filled in for the other one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strategy_that_was_changed_by_hand_comes_back() -> Result<()> {
+    let it = Installation::running().await?;
+    for cluster in it.world.sandbox().shared().lock().clusters.values_mut().filter(|c| c.name == CLUSTERS[0]) {
+        cluster.store.edit("Deployment", "camunda-ew4", "camunda-operate", "kubectl-edit", |deployment| {
+            deployment["spec"]["strategy"] =
+                json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}});
+        });
+    }
+    it.project.plan(&[]).await?.exits(2)?.says("spec.strategy")?;
+    it.project.apply(&[]).await?.ok()?;
     it.plan_is_empty().await
 }
 

@@ -326,6 +326,11 @@ fn deployments() -> Case {
         vec![
             apply(&by("one"), deployment(json!({}))),
             apply(&by("one"), deployment(json!({"/spec/strategy": {"type": "Recreate"}}))),
+            // an applied null takes nothing away, a patched one does
+            apply(&by("one"), deployment(json!({"/spec/strategy": {"type": "Recreate", "rollingUpdate": null}}))),
+            merge(&by("one"), json!({"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}})),
+            apply(&by("one"), deployment(json!({"/spec/strategy": {"type": "Recreate"}}))),
+            apply(&by("one"), deployment(json!({}))),
             apply(
                 &by("one"),
                 deployment(
