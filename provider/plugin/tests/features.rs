@@ -181,3 +181,16 @@ output "named" { value = startswith(every_thing.this.id, "thing-") }
     assert!(log.contains("logged in with `(sensitive value)`"), "{log}");
     assert!(!log.contains("hunter"), "{log}");
 }
+
+#[test]
+fn a_function_of_a_provider_without_functions_is_said_to_be_missing() {
+    let every = Every::start();
+    every.write("  text = \"a\"", "output \"called\" { value = provider::every::nothing(\"a\") }");
+    every.ok(&["init", "-no-color"]);
+    let (code, text) = every.run(&["plan", "-no-color"]);
+    assert!(code == 1 && text.contains("provider::every::nothing"), "{text}");
+    assert!(!text.contains("Unsupported plugin method"), "{text}");
+    // and nobody minds as long as nobody calls one
+    every.write("  text = \"a\"", "");
+    every.apply();
+}
