@@ -8,6 +8,9 @@ struct Bucket {
     /// Its name.
     #[tf(required)]
     name: String,
+    /// Where it is.
+    #[tf(optional)]
+    location: Attr<String>,
 }
 
 fn main() {}
