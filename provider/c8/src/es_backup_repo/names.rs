@@ -11,6 +11,9 @@ pub const OWNER_LABEL: &str = c8_release::names::OWNER_LABEL;
 /// Name of the Secret in each region.
 pub const SECRET: &str = BACKUP_KEY_SECRET;
 
+/// Annotation of the search store's pods: id of the key that was put into the Secret last.
+pub const KEY_ANNOTATION: &str = "c8-backup-key";
+
 /// Account id of an installation's service account, if the user does not choose one: 6 to 30 characters.
 #[must_use]
 pub fn service_account_id(group: &str) -> String {

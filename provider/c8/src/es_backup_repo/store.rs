@@ -6,9 +6,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use c8_clients::{
     Interrupted, Secret, Wait,
     elasticsearch::{self, Elasticsearch, GcsRepository, Repository},
-    kubernetes::{Apply, Delete, Error, Kubernetes, ObjectRef, SECRET as SECRETS},
+    kubernetes::{Apply, Delete, Error, Kubernetes, ObjectRef, POD, SECRET as SECRETS},
 };
-use c8_release::names::{BACKUP_KEY, FIELD_MANAGER, MANAGED_BY};
+use c8_release::names::{BACKUP_KEY, FIELD_MANAGER, MANAGED_BY, elasticsearch_service};
 use serde_json::json;
 
 use super::{key::Key, names};
@@ -84,10 +84,10 @@ impl<'a> Store<'a> {
         Ok(file.and_then(|file| Key::parse(Secret::new(file))))
     }
 
-    /// Puts the key into the region.
+    /// Puts the key into the region, and has the kubelet bring it to the store at once.
     ///
     /// # Errors
-    /// The call fails.
+    /// The Secret can't be written.
     pub async fn put_key(&self, key: &Key) -> Result<(), Error> {
         let manifest = json!({
             "apiVersion": "v1",
@@ -100,7 +100,22 @@ impl<'a> Store<'a> {
             "type": "Opaque",
             "data": { BACKUP_KEY: STANDARD.encode(key.file.expose()) },
         });
-        self.kubernetes.apply(&manifest, Apply::by(FIELD_MANAGER).forced()).await.map(drop)
+        self.kubernetes.apply(&manifest, Apply::by(FIELD_MANAGER).forced()).await?;
+        if let Err(error) = self.hurry(key).await {
+            // it comes by itself, a minute or two later
+            tracing::info!(%error, region = self.region.id, "the kubelet could not be asked to bring the key now");
+        }
+        Ok(())
+    }
+
+    /// A kubelet looks for changed Secrets about once a minute, and whenever the pod changes.
+    async fn hurry(&self, key: &Key) -> Result<(), Error> {
+        let service = elasticsearch_service(&self.region.release);
+        for pod in self.kubernetes.pods_behind(&self.region.namespace, &service).await? {
+            let patch = json!({ "metadata": { "annotations": { names::KEY_ANNOTATION: key.id } } });
+            self.kubernetes.merge_patch(&POD.named(&self.region.namespace, &pod), &patch, FIELD_MANAGER).await?;
+        }
+        Ok(())
     }
 
     /// Takes our key out of the region.
@@ -146,20 +161,14 @@ impl<'a> Store<'a> {
     pub async fn register(&self, registrations: &[Registration]) -> Result<(), StoreError> {
         let store = self.elasticsearch();
         self.answering(&store).await?;
-        let mut refused = None;
         for wanted in registrations {
             if wanted.matches(store.repository(&wanted.name).await?.as_ref()) {
                 continue;
             }
-            match store.put_repository(&wanted.name, &wanted.gcs, &self.wait).await {
-                Ok(()) => {}
-                // it is registered all the same; the key may not have arrived yet
-                Err(error @ elasticsearch::Error::Repository(_)) => refused = Some(error.to_string()),
-                Err(error) => return Err(error.into()),
-            }
+            store.put_repository(&wanted.name, &wanted.gcs).await?;
         }
         for wanted in registrations {
-            self.verify(&store, &wanted.name, refused.take()).await?;
+            self.verify(&store, &wanted.name).await?;
         }
         Ok(())
     }
@@ -185,15 +194,10 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// The store reads the keystore again and proves that it reaches the bucket; until both work. `last` is why it did not
-    /// before: a store that is slow to say so must not have it forgotten.
-    async fn verify(
-        &self,
-        store: &Elasticsearch,
-        repository: &str,
-        mut last: Option<String>,
-    ) -> Result<(), StoreError> {
+    /// The store reads the keystore again and proves that it reaches the bucket; until both work.
+    async fn verify(&self, store: &Elasticsearch, repository: &str) -> Result<(), StoreError> {
         let wait = self.wait.within(KEY);
+        let mut last = None;
         let mut pause = Duration::from_millis(300);
         loop {
             let tried = match wait.run(store.reload_secure_settings()).await {

@@ -52,17 +52,16 @@ impl Repository {
 }
 
 impl Elasticsearch {
-    /// Registers a repository, or changes it. It is verified by that; [`Error::Repository`] leaves it registered.
-    pub async fn put_repository(&self, name: &str, repository: &GcsRepository, wait: &Wait) -> Result<(), Error> {
+    /// Registers a repository, or changes it, without trying it: [`Elasticsearch::verify_repository`] does.
+    pub async fn put_repository(&self, name: &str, repository: &GcsRepository) -> Result<(), Error> {
         let mut settings =
             json!({ "bucket": repository.bucket, "client": repository.client, "base_path": repository.base_path });
         if repository.readonly {
             settings["readonly"] = json!(true);
         }
-        let call = Call::put(format!("/_snapshot/{}", checked(name)?))
-            .json(json!({ "type": "gcs", "settings": settings }))
-            .within(BUCKET);
-        wait.run(self.answer(&call)).await?.map(drop)
+        let call = Call::put(format!("/_snapshot/{}?verify=false", checked(name)?))
+            .json(json!({ "type": "gcs", "settings": settings }));
+        self.answer(&call).await.map(drop)
     }
 
     /// A repository, or `None`.

@@ -138,7 +138,7 @@ impl Run<'_> {
         let mut tries = 0;
         loop {
             elastic.delete_repository(&peers).await.map_err(explain)?;
-            elastic.put_repository(&peers, &source, &self.wait).await.map_err(explain)?;
+            elastic.put_repository(&peers, &source).await.map_err(explain)?;
             let listed = store::snapshots(&elastic, &peers).await.map_err(explain)?;
             if listed.iter().any(|other| other.name == snapshot.name) {
                 break;
