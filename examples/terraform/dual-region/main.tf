@@ -66,6 +66,7 @@ resource "c8_failover" "this" {
   regions         = local.regions
   backup_repo     = c8_es_backup_repo.this.ref
   failover_active = var.failover_active
+  lost_region     = var.lost_region
 
   # without this edge the transition could start before names resolve and traffic passes
   depends_on = [c8_dns_chain.this, c8_firewall.this]

@@ -9,6 +9,12 @@ variable "failover_active" {
   default     = false
 }
 
+variable "lost_region" {
+  description = "Number of the region to give up. Needed only where both live and do not see each other."
+  type        = number
+  default     = null
+}
+
 variable "camunda_version" {
   description = "Version of Camunda in both regions: 8.2 to 8.7. Before 8.6 a fail-over works with temporary brokers."
   type        = string
