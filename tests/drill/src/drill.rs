@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::clean;
 use crate::cloud::host::{Cloud, Seen};
+use crate::cloud::latency::Latency;
 use crate::cloud::{firewall, objects};
 use crate::ledger::{Ledger, Made};
 use crate::place::{MARK, Place};
@@ -33,6 +34,7 @@ pub struct Drill {
     cloud: Cloud,
     sandbox: Sandbox,
     firewall: JoinHandle<()>,
+    latency: tokio::sync::Mutex<Option<Latency>>,
 }
 
 impl Drill {
@@ -68,7 +70,7 @@ impl Drill {
         let sandbox = Sandbox::start(options).await.context("the cloud does not start")?;
         ledger.lock().note(Made::Folder { path: sandbox.folder().to_owned() })?;
         let firewall = tokio::spawn(keep_firewall(place.clone(), cloud.clone(), sandbox.shared().clone()));
-        Ok(Self { place: place.clone(), cloud, sandbox, firewall })
+        Ok(Self { place: place.clone(), cloud, sandbox, firewall, latency: tokio::sync::Mutex::default() })
     }
 
     /// Where it is.
@@ -158,6 +160,21 @@ impl Drill {
         if !self.cloud.set_power(region, power, empty_disks).await? {
             let known: Vec<String> = self.cloud.clusters().into_values().map(|seen| seen.cluster.name).collect();
             bail!("there is no region {region}: there are {}", known.join(", "));
+        }
+        Ok(())
+    }
+
+    /// Sets the round trip between the regions; zero is none.
+    ///
+    /// # Errors
+    /// The device that delays can't be made.
+    pub async fn set_latency(&self, round_trip: Duration) -> Result<()> {
+        let mut latency = self.latency.lock().await;
+        if let Some(old) = latency.take() {
+            old.stop(&self.place).await?;
+        }
+        if !round_trip.is_zero() {
+            *latency = Some(Latency::start(&self.place, round_trip).await?);
         }
         Ok(())
     }

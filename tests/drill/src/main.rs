@@ -4,9 +4,10 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use c8_drill::cloud::latency;
 use c8_drill::drill::EXAMPLE;
 use c8_drill::place::Place;
 use c8_drill::run::targets::Targets;
@@ -48,6 +49,9 @@ enum Command {
         region: String,
         #[command(flatten)]
         how: How,
+        /// Round trip between the regions from now on, in milliseconds
+        #[arg(long)]
+        latency: Option<u64>,
     },
     /// Bring a region back
     Return {
@@ -55,6 +59,11 @@ enum Command {
         region: String,
         #[command(flatten)]
         disks: Disks,
+    },
+    /// Set the round trip between the regions, in milliseconds; 0 for none
+    Latency {
+        /// Milliseconds
+        milliseconds: u64,
     },
     /// Run clients and workers through the real ports of both regions' gateways
     Workload {
@@ -71,6 +80,12 @@ enum Command {
     /// The drill itself, in the background
     #[command(hide = true)]
     Serve,
+    /// What keeps packets between the regions for a while
+    #[command(hide = true)]
+    Delay {
+        /// One way, in microseconds
+        microseconds: u64,
+    },
     /// The first process of a machine
     #[command(hide = true)]
     Machine {
@@ -123,6 +138,9 @@ fn start() -> Result<()> {
         // no threads of a runtime: it reaps every process of its namespace
         return region::machine::run(description);
     }
+    if let Command::Delay { microseconds } = arguments.command {
+        return latency::serve(Duration::from_micros(microseconds));
+    }
     let _ = rustls::crypto::ring::default_provider().install_default();
     let place = Place::of_workspace(arguments.number)?;
     tokio::runtime::Runtime::new()?.block_on(execute(&place, arguments.command))
@@ -159,22 +177,30 @@ async fn execute(place: &Place, command: Command) -> Result<()> {
                 // home, page, and clear what an earlier, longer page left
                 print!("\x1b[H\x1b[2J{page}\nCtrl-C ends this page, not the drill.\n");
                 std::io::stdout().flush()?;
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
-        Command::Lose { region, how } => {
+        Command::Lose { region, how, latency } => {
             let wanted = match how {
                 How { network: true, .. } => Wanted::CutOff,
                 How { hang: true, .. } => Wanted::Silent,
                 How { .. } => Wanted::Crashed,
             };
-            Client::find(place).await?.power(&region, wanted).await?;
+            let client = Client::find(place).await?;
+            if let Some(milliseconds) = latency {
+                client.latency(milliseconds).await?;
+            }
+            client.power(&region, wanted).await?;
             done(&format!("region {region} is lost"));
         }
         Command::Return { region, disks } => {
             let wanted = if disks.empty { Wanted::UpEmpty } else { Wanted::Up };
             Client::find(place).await?.power(&region, wanted).await?;
             done(&format!("region {region} is back"));
+        }
+        Command::Latency { milliseconds } => {
+            Client::find(place).await?.latency(milliseconds).await?;
+            done(&format!("a round trip between the regions takes {milliseconds} ms"));
         }
         Command::Workload { instances } => {
             let client = Client::find(place).await?;
@@ -201,7 +227,7 @@ async fn execute(place: &Place, command: Command) -> Result<()> {
             done(&format!("nothing is left of {count} things"));
         }
         Command::Serve => server::serve(place).await?,
-        Command::Machine { .. } => bail!("a machine is not started here"),
+        Command::Machine { .. } | Command::Delay { .. } => bail!("it is not started here"),
     }
     Ok(())
 }

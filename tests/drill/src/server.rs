@@ -42,6 +42,7 @@ pub async fn serve(place: &Place) -> Result<()> {
         .route("/pods", get(describe_with_pods))
         .route("/clusters", post(create))
         .route("/clusters/{name}/power", post(power))
+        .route("/latency", post(latency))
         .with_state(drill);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = Address { url: format!("http://{}", listener.local_addr()?) };
@@ -107,6 +108,17 @@ async fn power(State(drill): State<Arc<Drill>>, Path(name): Path<String>, Json(w
     };
     let done = tokio::spawn(async move { drill.set_power(&name, power, empty).await });
     answer(done.await.unwrap_or_else(|error| Err(error.into())))
+}
+
+/// How far the regions are from each other.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Distance {
+    /// Round trip.
+    milliseconds: u64,
+}
+
+async fn latency(State(drill): State<Arc<Drill>>, Json(wanted): Json<Distance>) -> Answer {
+    answer(drill.set_latency(Duration::from_millis(wanted.milliseconds)).await)
 }
 
 /// Starts a drill in the background and waits until its cloud answers.
@@ -201,6 +213,14 @@ impl Client {
     /// There is no such region, or it does not end or start.
     pub async fn power(&self, region: &str, wanted: Wanted) -> Result<()> {
         self.post(&format!("/clusters/{region}/power"), &json!(wanted)).await.map(drop)
+    }
+
+    /// Sets the round trip between the regions; 0 is none.
+    ///
+    /// # Errors
+    /// The device that delays can't be made.
+    pub async fn latency(&self, milliseconds: u64) -> Result<()> {
+        self.post("/latency", &json!(Distance { milliseconds })).await.map(drop)
     }
 
     /// A call to the control API of the world.

@@ -9,6 +9,7 @@ use anyhow::Result;
 use c8_sandbox::gcp::FirewallRule;
 
 use super::balancers::Balancer;
+use super::latency::DEVICE;
 use crate::command;
 use crate::place::{Addresses, Backbone};
 
@@ -55,15 +56,22 @@ pub fn compile(sites: &[Site], rules: &[FirewallRule]) -> String {
     for (from, to) in &pairs {
         judge(&mut out, &sorted, from, to);
     }
+    // what waited has been judged before
+    let _ = writeln!(
+        out,
+        "\tchain raw {{\n\t\ttype filter hook prerouting priority raw;\n\t\tiifname \"{DEVICE}\" notrack\n\t}}"
+    );
     out.push_str("\tchain forward {\n\t\ttype filter hook forward priority 0; policy drop;\n");
     for site in sites.iter().filter(|site| site.silent) {
         let _ = writeln!(out, "\t\toifname \"{}\" drop", link(site));
     }
-    out.push_str("\t\tiifname \"host\" accept\n\t\toifname \"host\" accept\n\t\tct state invalid drop\n");
+    out.push_str("\t\tiifname \"host\" accept\n\t\toifname \"host\" accept\n");
+    let _ = writeln!(out, "\t\tiifname \"{DEVICE}\" accept\n\t\tct state invalid drop");
     for (from, to) in &pairs {
-        let (one, other) = (link(from), link(to));
-        let _ = writeln!(out, "\t\tiifname \"{one}\" oifname \"{other}\" ct direction original jump {one}_{other}");
-        let _ = writeln!(out, "\t\tiifname \"{other}\" oifname \"{one}\" ct direction reply jump {one}_{other}");
+        // by address: the next interface is the device that delays, if there is one
+        let (one, other, here, there) = (link(from), link(to), ranges(from), ranges(to));
+        let _ = writeln!(out, "\t\tiifname \"{one}\" ip daddr {there} ct direction original jump {one}_{other}");
+        let _ = writeln!(out, "\t\tiifname \"{other}\" ip daddr {here} ct direction reply jump {one}_{other}");
     }
     out.push_str("\t}\n}\n");
     out
@@ -71,6 +79,10 @@ pub fn compile(sites: &[Site], rules: &[FirewallRule]) -> String {
 
 fn link(site: &Site) -> String {
     site.addresses.link()
+}
+
+fn ranges(site: &Site) -> String {
+    format!("{{ {}, {} }}", site.addresses.node_cidr(), site.addresses.pod_cidr())
 }
 
 /// The chains for connections that began in `from`: first what may leave, then what may enter.
@@ -241,8 +253,13 @@ mod tests {
         );
         assert_eq!(chain(&ruleset, "r1_r0_enter"), ["counter drop"]);
         let forward = chain(&ruleset, "forward");
-        assert!(forward.contains(&"iifname \"r0\" oifname \"r1\" ct direction original jump r0_r1"));
-        assert!(forward.contains(&"iifname \"r1\" oifname \"r0\" ct direction reply jump r0_r1"));
+        assert!(
+            forward
+                .contains(&"iifname \"r0\" ip daddr { 172.30.2.0/24, 10.65.0.0/16 } ct direction original jump r0_r1")
+        );
+        assert!(
+            forward.contains(&"iifname \"r1\" ip daddr { 172.30.1.0/24, 10.64.0.0/16 } ct direction reply jump r0_r1")
+        );
     }
 
     #[test]

@@ -7,10 +7,12 @@
 //! | [`volumes`] | the provisioner of persistent disks |
 //! | [`balancers`] | load balancers of Services |
 //! | [`firewall`] | the rules of the firewall API, enforced between the regions |
+//! | [`latency`] | the distance between the regions |
 
 pub mod addons;
 pub mod balancers;
 pub mod firewall;
 pub mod host;
+pub mod latency;
 pub mod objects;
 pub mod volumes;
