@@ -41,7 +41,7 @@ pub struct Report {
 }
 
 impl Report {
-    fn find(&mut self, text: String) {
+    pub(crate) fn find(&mut self, text: String) {
         if self.findings.len() < 200 {
             self.findings.push(text);
         }
@@ -75,13 +75,24 @@ pub async fn audit_with(shared: &Shared, stores: &BTreeMap<String, String>) -> R
         })
         .collect();
     match crate::outside::collect(stores).await {
-        Ok(stores) => audit_read(&shared.lock(), &Read { stores, upto }),
+        Ok(stores) => {
+            let stores = stores.into_iter().map(|(namespace, told)| (namespace, told.held)).collect();
+            audit_read(&shared.lock(), &Read { stores, upto })
+        }
         Err(why) => {
             let mut report = audit_read(&shared.lock(), &Read::default());
             report.find(why);
             report.ok = false;
             report
         }
+    }
+}
+
+/// Audits an installation whose brokers are real as well: by what clients and workers know, and by both stores.
+pub async fn audit_by_stores(shared: &Shared, stores: &BTreeMap<String, String>) -> Report {
+    match crate::outside::collect(stores).await {
+        Ok(told) => crate::outside::verdict(&shared.lock().ledger, &told),
+        Err(why) => Report { findings: vec![why], ..Report::default() },
     }
 }
 

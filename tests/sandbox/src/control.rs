@@ -29,6 +29,7 @@ pub fn router(shared: Shared) -> axum::Router {
         .route("/faults", post(fault).get(faults).delete(clear_faults))
         .route("/calls", get(calls).delete(clear_calls))
         .route("/workload", post(run_workload).delete(forget_workload))
+        .route("/open", get(show_open))
         .route("/audit", get(run_audit).post(run_audit_with))
         .route("/outside/disks/{id}", axum::routing::delete(shred))
         .route("/leftovers", get(show_leftovers))
@@ -211,6 +212,17 @@ async fn forget_workload(State(shared): State<Shared>) -> Json<Value> {
     Json(json!({}))
 }
 
+/// Acknowledged instances whose completion nobody was promised yet.
+async fn show_open(State(shared): State<Shared>) -> Json<Value> {
+    let ledger = &shared.lock().ledger;
+    let acknowledged = ledger.requests.values().filter_map(|answer| match answer {
+        workload::Answer::Acknowledged(key) => Some(key),
+        _ => None,
+    });
+    let open = acknowledged.filter(|key| !ledger.completed.contains(key)).count();
+    Json(json!({"open": open, "completed": ledger.completed.len()}))
+}
+
 async fn run_audit(State(shared): State<Shared>) -> Json<Value> {
     Json(json!(audit::audit(&shared.lock())))
 }
@@ -219,10 +231,16 @@ async fn run_audit(State(shared): State<Shared>) -> Json<Value> {
 #[serde(default)]
 struct Stores {
     stores: BTreeMap<String, String>,
+    /// Brokers are real too: only the stores can bear witness.
+    #[serde(default)]
+    by_stores: bool,
 }
 
 async fn run_audit_with(State(shared): State<Shared>, Json(real): Json<Stores>) -> Json<Value> {
-    Json(json!(audit::audit_with(&shared, &real.stores).await))
+    Json(json!(match real.by_stores {
+        true => audit::audit_by_stores(&shared, &real.stores).await,
+        false => audit::audit_with(&shared, &real.stores).await,
+    }))
 }
 
 /// The volume of a broker that runs outside was deleted.

@@ -57,13 +57,25 @@ pub struct Workload {
     pub timeout_ms: u64,
     /// How many requests are under way at once.
     pub concurrency: usize,
+    /// Whether workers go on until no gateway has a job left, also of earlier workloads.
+    pub drain: bool,
+    /// Whether the process has to be deployed before: simulated brokers know it.
+    pub deploy: bool,
     /// Real gateways as `host:port`; empty = the simulated ones of all running clusters.
     pub gateways: Vec<String>,
 }
 
 impl Default for Workload {
     fn default() -> Self {
-        Self { instances: 20, work: true, timeout_ms: 2000, concurrency: 20, gateways: Vec::new() }
+        Self {
+            instances: 20,
+            work: true,
+            timeout_ms: 2000,
+            concurrency: 20,
+            drain: false,
+            deploy: false,
+            gateways: Vec::new(),
+        }
     }
 }
 

@@ -11,7 +11,9 @@ use tonic::{Code, Request, Status};
 use crate::Shared;
 use crate::workload::{Answer, Report, Workload};
 use crate::zeebe::grpc::wire::gateway_client::GatewayClient;
-use crate::zeebe::grpc::wire::{ActivateJobsRequest, CompleteJobRequest, CreateProcessInstanceRequest};
+use crate::zeebe::grpc::wire::{
+    ActivateJobsRequest, CompleteJobRequest, CreateProcessInstanceRequest, DeployResourceRequest, Resource,
+};
 
 type Client = GatewayClient<Channel>;
 
@@ -29,6 +31,12 @@ pub async fn run(shared: &Shared, workload: &Workload) -> Report {
     }
     let mut report = Report { gateways: clients.len(), ..Report::default() };
     let patience = Duration::from_millis(workload.timeout_ms);
+    if workload.deploy
+        && let Some(client) = clients.first()
+        && let Err(status) = deploy(client.clone(), patience).await
+    {
+        tracing::warn!("the process can't be deployed: {status}");
+    }
     let orders: Vec<String> = {
         let ledger = &mut shared.lock().ledger;
         (0..workload.instances).map(|_| ledger.next_key()).collect()
@@ -57,7 +65,7 @@ pub async fn run(shared: &Shared, workload: &Workload) -> Report {
         shared.lock().ledger.requests.insert(order, answer);
     }
     if workload.work {
-        report.completed = work(shared, &clients, &started, patience).await;
+        report.completed = work(shared, &clients, &started, workload.drain, patience).await;
     }
     report
 }
@@ -66,6 +74,13 @@ fn within<T>(message: T, patience: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(patience);
     request
+}
+
+/// Deploys the process `order`: one task for the workers.
+async fn deploy(mut client: Client, patience: Duration) -> Result<(), Status> {
+    let content = include_bytes!("order.bpmn").to_vec();
+    let resources = vec![Resource { name: "order.bpmn".into(), content }];
+    client.deploy_resource(within(DeployResourceRequest { resources }, patience)).await.map(drop)
 }
 
 async fn create(mut client: Client, order: &str, patience: Duration) -> Answer {
@@ -89,15 +104,21 @@ fn refused_or_in_doubt(status: &Status) -> Answer {
     }
 }
 
-/// Workers complete what any gateway hands them, until the started instances are done or time is over.
-async fn work(shared: &Shared, clients: &[Client], started: &[i64], patience: Duration) -> usize {
+/// Looks without a job after which none is left. Jobs of a worker that went away come again after their time-out.
+const IDLE: u32 = 60;
+
+/// Workers complete what any gateway hands them, until the started instances are done (and, if asked for, no job is left) or time
+/// is over.
+async fn work(shared: &Shared, clients: &[Client], started: &[i64], drain: bool, patience: Duration) -> usize {
     let deadline = tokio::time::Instant::now() + patience.max(Duration::from_secs(5)) * 4;
+    let mut idle = 0;
     loop {
         let done = {
             let completed = &shared.lock().ledger.completed;
             started.iter().filter(|key| completed.contains(key)).count()
         };
-        if done == started.len() || tokio::time::Instant::now() >= deadline {
+        let over = done == started.len() && (!drain || idle >= IDLE);
+        if over || tokio::time::Instant::now() >= deadline {
             return done;
         }
         let mut jobs: BTreeMap<i64, (i64, Client)> = BTreeMap::new();
@@ -114,6 +135,7 @@ async fn work(shared: &Shared, clients: &[Client], started: &[i64], patience: Du
                 jobs.extend(batch.jobs.into_iter().map(|job| (job.key, (job.process_instance_key, client.clone()))));
             }
         }
+        idle = if jobs.is_empty() { idle + 1 } else { 0 };
         if jobs.is_empty() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

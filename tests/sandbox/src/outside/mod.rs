@@ -16,6 +16,7 @@ mod exports;
 pub mod http;
 mod server;
 mod sessions;
+mod verdict;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ pub use clients::run as run_clients;
 pub use documents::collect;
 pub use server::serve;
 pub use sessions::{Session, tick};
+pub use verdict::verdict;
 
 /// All processes outside of the world.
 #[derive(Debug, Default)]

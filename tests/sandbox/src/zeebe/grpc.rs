@@ -148,6 +148,13 @@ impl Gateway for Service {
         Ok(Response::new(wire::CompleteJobResponse {}))
     }
 
+    async fn deploy_resource(
+        &self,
+        _: Request<wire::DeployResourceRequest>,
+    ) -> Result<Response<wire::DeployResourceResponse>, Status> {
+        Err(Status::unimplemented("the simulated brokers know the process `order` and no other"))
+    }
+
     async fn create_process_instance(
         &self,
         request: Request<wire::CreateProcessInstanceRequest>,
