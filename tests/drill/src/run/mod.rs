@@ -23,6 +23,8 @@ use crate::{clean, server, setup};
 pub enum Brokers {
     /// The sandbox's, as processes in real pods (8.7)
     Simulated,
+    /// Zeebe 8.0.0, with the management contract of 8.2
+    Real,
 }
 
 /// What is broken on purpose, so that the audit is seen to notice it.
@@ -73,11 +75,13 @@ pub async fn run(place: &Place, wanted: &Wanted) -> Result<()> {
 }
 
 async fn go(place: &Place, wanted: &Wanted, stages: &mut stages::Stages) -> Result<()> {
-    let Brokers::Simulated = wanted.brokers;
-    let image = async { Ok((images::simulated(place, &ProgressBar::hidden()).await?, images::SIMULATED.to_owned())) };
-    stages.stage("the broker as it is in the sources", image).await?;
+    if wanted.brokers == Brokers::Simulated {
+        let image =
+            async { Ok((images::simulated(place, &ProgressBar::hidden()).await?, images::SIMULATED.to_owned())) };
+        stages.stage("the broker as it is in the sources", image).await?;
+    }
     let client = stages.stage("cloud", async { Ok((server::launch(place).await?, String::new())) }).await?;
-    let outcome = story::Story::new(client).await?.tell(wanted.sabotage, stages).await;
+    let outcome = story::Story::new(client, wanted.brokers).await?.tell(wanted.sabotage, stages).await;
     match outcome {
         // the wanted end, not a failure
         Err(_) if stages.ended_early() => Ok(()),

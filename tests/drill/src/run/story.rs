@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
-use super::Sabotage;
 use super::configuration::{BROKERS, Configuration};
 use super::stages::{Recovery, Stages};
 use super::targets::{REGIONS, Targets};
+use super::{Brokers, Sabotage};
 use crate::server::{Client, Wanted};
 
 /// Instances of one workload.
@@ -17,6 +17,9 @@ const INSTANCES: u64 = 40;
 /// How long exporters may take to catch up before the audit's word counts.
 const SETTLE: Duration = Duration::from_secs(60);
 
+/// Round trip between the regions while one is cut off, in milliseconds.
+const LATENCY: u64 = 40;
+
 const ADDRESSES: [&str; 2] = ["c8_region.zero", "c8_region.one"];
 
 /// A drill, its configuration, and who uses it.
@@ -24,6 +27,7 @@ pub struct Story {
     client: Client,
     configuration: Configuration,
     targets: Targets,
+    brokers: Brokers,
 }
 
 /// What a prober found: when all partitions served again.
@@ -34,10 +38,10 @@ impl Story {
     ///
     /// # Errors
     /// No terraform, or the provider does not compile.
-    pub async fn new(client: Client) -> Result<Self> {
+    pub async fn new(client: Client, brokers: Brokers) -> Result<Self> {
         let drill = client.describe().await?;
-        let (configuration, targets) = (Configuration::new(&drill)?, Targets::of(&drill)?);
-        Ok(Self { client, configuration, targets })
+        let (configuration, targets) = (Configuration::new(&drill, brokers)?, Targets::of(&drill)?);
+        Ok(Self { client, configuration, targets, brokers })
     }
 
     /// Tells it.
@@ -47,15 +51,22 @@ impl Story {
     pub async fn tell(&self, sabotage: Option<Sabotage>, stages: &mut Stages) -> Result<()> {
         stages.stage("apply from nothing", self.applied(&[], "healthy")).await?;
         stages.stage("no-op plan", self.unchanged()).await?;
+        if self.brokers == Brokers::Real {
+            stages.stage("the process is deployed", self.deployed()).await?;
+        }
         stages.stage("workload", self.works(&[0, 1])).await?;
+        self.audit(stages).await?;
 
         self.lose_and_return(1, Wanted::Crashed, stages).await?;
         if let Some(sabotage) = sabotage {
             return stages.stage("sabotage is noticed", self.sabotaged(sabotage)).await;
         }
         self.audit(stages).await?;
-        self.lose_and_return(0, Wanted::CutOff, stages).await?;
-        self.audit(stages).await?;
+        // without an API that removes brokers both losses go the same way, and once is long enough
+        if self.brokers == Brokers::Simulated {
+            self.lose_and_return(0, Wanted::CutOff, stages).await?;
+            self.audit(stages).await?;
+        }
 
         stages.stage("destroy", said(self.configuration.destroy())).await?;
         stages.stage("nothing is left in the cloud", self.nothing_is_left()).await
@@ -63,17 +74,24 @@ impl Story {
 
     /// From the loss of a region until both are active again.
     async fn lose_and_return(&self, lost: usize, how: Wanted, stages: &mut Stages) -> Result<()> {
+        stages.stage("instances that nobody works on", self.left_lying()).await?;
         let (survivor, name) = (1 - lost, REGIONS[lost].0);
-        let manner = if matches!(how, Wanted::CutOff) { "network cut" } else { "crash" };
+        let cut = matches!(how, Wanted::CutOff);
+        let manner = if cut { "network cut" } else { "crash" };
+        if cut {
+            stages.stage("the regions are far apart", self.far_apart()).await?;
+        }
         let lose = async { Ok((self.client.power(name, how).await?, name.to_owned())) };
         stages.stage(&format!("lose region {lost} ({manner})"), lose).await?;
         let loss = Instant::now();
-        stages.stage("the loss is seen", self.quorum_is_gone(survivor)).await?;
+        // the region that is cut off lives: its clients are refused as well
+        let clients: &[usize] = if cut { &[0, 1] } else { &[survivor] };
+        stages.stage("the loss is seen", self.quorum_is_gone(clients)).await?;
         stages.stage("a broker is killed meanwhile", said(self.targets.kill_a_broker(survivor))).await?;
 
         let prober = self.prober(survivor).await?;
         let apply = Instant::now();
-        self.configuration.failover_active(true)?;
+        self.configuration.without(cut.then_some(lost))?;
         let failed_over = stages.stage("fail-over", self.applied(&[], "failed_over")).await;
         let served = if failed_over.is_ok() { prober.await? } else { None };
         failed_over?;
@@ -85,19 +103,22 @@ impl Story {
             from_apply: served.duration_since(apply).as_secs_f64(),
         });
         stages.stage("workload on the survivor", self.works(&[survivor])).await?;
+        stages.stage("old jobs complete", self.old_jobs_complete(survivor)).await?;
         stages.stage("a broker is killed after it", said(self.targets.kill_a_broker(survivor))).await?;
         stages.stage("no-op plan while failed over", self.unchanged()).await?;
 
-        if matches!(how, Wanted::CutOff) {
+        if cut {
+            stages.stage("clients of both gateways", self.try_everywhere()).await?;
             let heal = async {
                 Ok((self.client.power(name, Wanted::Up).await?, "the fence holds, or the audit says so".into()))
             };
             stages.stage("the cut is healed", heal).await?;
             stages.stage("workload beside the old region", self.works(&[survivor])).await?;
+            stages.stage("clients of both gateways, healed", self.try_everywhere()).await?;
         }
         let replace = format!("-replace={}", ADDRESSES[lost]);
-        stages.stage(&format!("region {lost} rebuilt"), self.applied(&[&replace], "failed_over")).await?;
-        self.configuration.failover_active(false)?;
+        stages.stage(&format!("region {lost} rebuilt"), self.applied(&[&replace], "region_rebuilt")).await?;
+        self.configuration.both_active()?;
         stages.stage("fail-back", self.applied(&[], "healthy")).await?;
         stages.stage("workload on both", self.works(&[0, 1])).await?;
         stages.stage("no-op plan afterwards", self.unchanged()).await
@@ -132,14 +153,37 @@ impl Story {
         }
     }
 
+    /// Instances whose jobs wait for workers.
+    async fn left_lying(&self) -> Result<((), String)> {
+        let gateways = self.targets.gateways(&[0, 1]).await;
+        let workload = json!({"instances": INSTANCES, "gateways": gateways, "work": false, "timeout_ms": 5000});
+        let seen = self.client.control("/workload", Some(&workload)).await?;
+        ensure!(seen["acknowledged"].as_u64() > Some(0), "nothing was started: {seen}");
+        Ok(((), format!("{} of {INSTANCES} acknowledged", seen["acknowledged"])))
+    }
+
+    /// A round trip between the regions takes its time from now on.
+    async fn far_apart(&self) -> Result<((), String)> {
+        self.client.latency(LATENCY).await?;
+        self.works(&[0, 1]).await.map(|((), said)| ((), format!("{LATENCY} ms; {said}")))
+    }
+
+    /// Clients ask whoever answers, also a region that was given up and lives: what it promises is kept, or the audit says so.
+    async fn try_everywhere(&self) -> Result<((), String)> {
+        let gateways = self.targets.gateways(&[0, 1]).await;
+        let workload = json!({"instances": INSTANCES, "gateways": gateways, "timeout_ms": 1000});
+        let seen = self.client.control("/workload", Some(&workload)).await?;
+        Ok(((), format!("{} of {INSTANCES} acknowledged through {} gateways", seen["acknowledged"], seen["gateways"])))
+    }
+
     /// Half of the brokers are no quorum: nothing is acknowledged.
-    async fn quorum_is_gone(&self, survivor: usize) -> Result<((), String)> {
+    async fn quorum_is_gone(&self, clients: &[usize]) -> Result<((), String)> {
         let until = Instant::now() + SETTLE;
         loop {
-            let gateways = self.targets.gateways(&[survivor]).await;
+            let gateways = self.targets.gateways(clients).await;
             let workload = json!({"instances": BROKERS, "gateways": gateways, "work": false, "timeout_ms": 1000});
             let seen = self.client.control("/workload", Some(&workload)).await?;
-            if seen["acknowledged"] == 0 && seen["gateways"] == 1 {
+            if seen["acknowledged"] == 0 && seen["gateways"] == clients.len() {
                 return Ok(((), "clients are refused".into()));
             }
             ensure!(Instant::now() < until, "the region is lost and clients are still served: {seen}");
@@ -170,7 +214,33 @@ impl Story {
     async fn verdict(&self) -> Result<Value> {
         let stores = self.targets.stores(&[0, 1]).await;
         ensure!(stores.len() == 2, "not both stores run: {stores:?}");
-        self.client.control("/audit", Some(&json!({"stores": stores}))).await
+        let by_stores = self.brokers == Brokers::Real;
+        self.client.control("/audit", Some(&json!({"stores": stores, "by_stores": by_stores}))).await
+    }
+
+    /// The process of the workload; its deployment is known on all partitions when the first instance of it starts.
+    async fn deployed(&self) -> Result<((), String)> {
+        let until = Instant::now() + SETTLE;
+        loop {
+            let gateways = self.targets.gateways(&[0, 1]).await;
+            let workload = json!({"instances": 1, "gateways": gateways, "deploy": true, "timeout_ms": 10000});
+            let seen = self.client.control("/workload", Some(&workload)).await?;
+            if seen["completed"] == 1 {
+                return Ok(((), format!("through {} gateways", seen["gateways"])));
+            }
+            ensure!(Instant::now() < until, "the process can't be deployed: {seen}");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Whatever was started and not completed before the loss, or while it was not sure that it was started, is completed by the survivor.
+    async fn old_jobs_complete(&self, survivor: usize) -> Result<((), String)> {
+        let gateways = self.targets.gateways(&[survivor]).await;
+        let workload = json!({"instances": 1, "gateways": gateways, "drain": true, "timeout_ms": 10000});
+        let seen = self.client.control("/workload", Some(&workload)).await?;
+        let open = self.client.control("/open", None).await?;
+        ensure!(open["open"] == 0, "{} instances that were acknowledged are not completed", open["open"]);
+        Ok(((), format!("{} completed in all ({seen})", open["completed"])))
     }
 
     /// The oracle's word, once the exporters had time.
