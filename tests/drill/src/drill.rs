@@ -18,7 +18,7 @@ use crate::cloud::{firewall, objects};
 use crate::ledger::{Ledger, Made};
 use crate::place::{MARK, Place};
 use crate::region::{images, network};
-use crate::{setup, status};
+use crate::{look, setup, status};
 
 /// Port of the Google Cloud APIs on the drill's own address.
 const GCP_PORT: u16 = 8600;
@@ -193,6 +193,7 @@ impl Drill {
     /// What runs, with the pods of every cluster that answers.
     pub async fn describe_with_pods(&self) -> Value {
         let mut described = self.describe();
+        let http = reqwest::Client::new();
         for cluster in described["clusters"].as_array_mut().into_iter().flatten() {
             let slot = cluster["slot"].as_u64().and_then(|slot| u8::try_from(slot).ok());
             let Some(slot) = slot.filter(|_| cluster["power"] == "Up" || cluster["power"] == "Isolated") else {
@@ -201,7 +202,12 @@ impl Drill {
             let asked = async { objects::list(&self.cloud.client(slot).await?, "/api/v1/pods").await };
             // a page that waits for a dying region shows nothing at all
             if let Ok(Ok(list)) = tokio::time::timeout(Duration::from_secs(2), asked).await {
-                cluster["pods"] = json!(status::pods(&list));
+                let mut pods = status::pods(&list);
+                let says = futures::future::join_all(pods.iter().map(|pod| look::at(&http, pod))).await;
+                for (pod, says) in pods.iter_mut().zip(says) {
+                    pod["says"] = json!(says);
+                }
+                cluster["pods"] = json!(pods);
             }
         }
         described

@@ -14,7 +14,7 @@
 //! | [`ledger`], [`clean`] | what was made, written down before, and taken away again |
 //! | [`server`] | the drill in the background, for commands |
 //! | [`run`] | the main job, stage by stage |
-//! | [`status`] | the page that shows it all |
+//! | [`status`], [`look`] | the page that shows it all; what brokers and stores say of themselves |
 //! | [`place`] | folders, names and addresses |
 //!
 //! # For those who add to it
@@ -34,6 +34,7 @@ pub mod cloud;
 pub mod command;
 pub mod drill;
 pub mod ledger;
+pub mod look;
 pub mod place;
 pub mod region;
 pub mod run;

@@ -11,7 +11,8 @@ pub fn pods(list: &[Value]) -> Vec<Value> {
         let ready = containers.iter().filter(|one| one["ready"] == true).count();
         let restarts: u64 = containers.iter().filter_map(|one| one["restartCount"].as_u64()).sum();
         json!({"namespace": pod["metadata"]["namespace"], "name": pod["metadata"]["name"], "state": state(pod),
-            "ready": format!("{ready}/{}", containers.len()), "restarts": restarts, "ip": pod["status"]["podIP"]})
+            "ready": format!("{ready}/{}", containers.len()), "restarts": restarts, "ip": pod["status"]["podIP"],
+            "component": pod["metadata"]["labels"]["app.kubernetes.io/component"]})
     });
     summary.collect()
 }
@@ -61,8 +62,15 @@ pub fn page(drill: &Value) -> String {
                 pod["restarts"],
                 text(&pod["ip"])
             );
+            if let Some(says) = pod["says"].as_str() {
+                let _ = writeln!(out, "    {:<14} {says}", "");
+            }
         }
     }
+    let denies = |rule: &&Value| rule["denied"].is_array() && rule["disabled"] != true;
+    let fence: Vec<String> =
+        drill["firewalls"].as_array().into_iter().flatten().filter(denies).map(|rule| text(&rule["name"])).collect();
+    let _ = writeln!(out, "fence        {}", if fence.is_empty() { "none".into() } else { fence.join(", ") });
     for rule in drill["firewalls"].as_array().into_iter().flatten() {
         let verdict = if rule["denied"].is_array() { "deny" } else { "allow" };
         let off = if rule["disabled"] == true { " (disabled)" } else { "" };
@@ -106,10 +114,11 @@ mod tests {
     #[test]
     fn the_page_shows_regions_pods_and_the_fence() {
         let page = page(
-            &json!({"clusters": [{"slot": 0, "name": "camunda-zero", "power": "Up", "pods": [{"name": "broker", "restarts": 0}]}],
+            &json!({"clusters": [{"slot": 0, "name": "camunda-zero", "power": "Up", "pods": [{"name": "broker", "restarts": 0, "says": "leader 1"}]}],
             "firewalls": [{"name": "c8-fence", "direction": "INGRESS", "priority": 0, "denied": []}], "gcp": "http://cloud"}),
         );
         assert!(page.contains("0 camunda-zero") && page.contains("broker") && page.contains("deny  INGRESS"));
-        assert!(page.contains("http://cloud"));
+        assert!(page.contains("http://cloud") && page.contains("leader 1"));
+        assert!(page.contains("fence        c8-fence"));
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::Brokers;
+use crate::place::{MARK, Place};
 use crate::setup::images;
 
 /// Images, volumes and processes of two whole installations take their time on a small machine.
@@ -27,7 +28,7 @@ impl Configuration {
     ///
     /// # Errors
     /// No terraform on the PATH, or the provider does not compile.
-    pub fn new(drill: &Value, brokers: Brokers) -> Result<Self> {
+    pub fn new(place: &Place, drill: &Value, brokers: Brokers) -> Result<Self> {
         let text = |key: &str| drill[key].as_str().with_context(|| format!("the drill does not say its {key}"));
         let (gcp, credentials) = (text("gcp")?, text("credentials")?);
         let block = format!(
@@ -35,6 +36,8 @@ impl Configuration {
         );
         let mut project = Project::example_with("dual-region", &block)?;
         project.deadline(DEADLINE);
+        // whatever becomes of this command, `down` ends terraform too
+        project.environment(MARK, &place.mark());
         if brokers == Brokers::Real {
             project.write("images_override.tf", &with_images())?;
         }

@@ -81,7 +81,7 @@ async fn go(place: &Place, wanted: &Wanted, stages: &mut stages::Stages) -> Resu
         stages.stage("the broker as it is in the sources", image).await?;
     }
     let client = stages.stage("cloud", async { Ok((server::launch(place).await?, String::new())) }).await?;
-    let outcome = story::Story::new(client, wanted.brokers).await?.tell(wanted.sabotage, stages).await;
+    let outcome = story::Story::new(place, client, wanted.brokers).await?.tell(wanted.sabotage, stages).await;
     match outcome {
         // the wanted end, not a failure
         Err(_) if stages.ended_early() => Ok(()),

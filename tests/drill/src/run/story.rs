@@ -9,6 +9,7 @@ use super::configuration::{BROKERS, Configuration};
 use super::stages::{Recovery, Stages};
 use super::targets::{REGIONS, Targets};
 use super::{Brokers, Sabotage};
+use crate::place::Place;
 use crate::server::{Client, Wanted};
 
 /// Instances of one workload.
@@ -38,9 +39,9 @@ impl Story {
     ///
     /// # Errors
     /// No terraform, or the provider does not compile.
-    pub async fn new(client: Client, brokers: Brokers) -> Result<Self> {
+    pub async fn new(place: &Place, client: Client, brokers: Brokers) -> Result<Self> {
         let drill = client.describe().await?;
-        let (configuration, targets) = (Configuration::new(&drill, brokers)?, Targets::of(&drill)?);
+        let (configuration, targets) = (Configuration::new(place, &drill, brokers)?, Targets::of(&drill)?);
         Ok(Self { client, configuration, targets, brokers })
     }
 
@@ -250,10 +251,19 @@ impl Story {
             let until = Instant::now() + SETTLE;
             loop {
                 last = self.verdict().await?;
-                if last["ok"] == true {
+                // what no store has yet was not compared
+                let compared = last["compared"].as_object().is_some_and(|all| {
+                    all.len() == REGIONS.len() && all.values().all(|count| count.as_u64() > Some(0))
+                });
+                if last["ok"] == true && compared {
                     return Ok(((), format!("{} acknowledged, documents {}", last["acknowledged"], last["compared"])));
                 }
-                ensure!(Instant::now() < until, "the audit found {}", last["findings"]);
+                ensure!(
+                    Instant::now() < until,
+                    "the audit found {} in {} documents",
+                    last["findings"],
+                    last["compared"]
+                );
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         };
