@@ -179,6 +179,14 @@ impl Drill {
         Ok(())
     }
 
+    /// Removes all firewall rules that deny, the claims apart; how many.
+    pub fn remove_denials(&self) -> usize {
+        let rules = &mut self.sandbox.shared().lock().gcp.firewalls;
+        let before = rules.len();
+        rules.retain(|_, rule| rule.allow || rule.disabled);
+        before - rules.len()
+    }
+
     /// Ends it: nothing is left. The same as [`clean::clean`] after a crash.
     ///
     /// # Errors

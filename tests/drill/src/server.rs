@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use c8_sandbox::Power;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,7 @@ pub async fn serve(place: &Place) -> Result<()> {
         .route("/clusters", post(create))
         .route("/clusters/{name}/power", post(power))
         .route("/latency", post(latency))
+        .route("/denials", delete(remove_denials))
         .with_state(drill);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = Address { url: format!("http://{}", listener.local_addr()?) };
@@ -119,6 +120,11 @@ struct Distance {
 
 async fn latency(State(drill): State<Arc<Drill>>, Json(wanted): Json<Distance>) -> Answer {
     answer(drill.set_latency(Duration::from_millis(wanted.milliseconds)).await)
+}
+
+/// Rules that deny are taken away behind everybody's back.
+async fn remove_denials(State(drill): State<Arc<Drill>>) -> Json<Value> {
+    Json(json!({"removed": drill.remove_denials()}))
 }
 
 /// Starts a drill in the background and waits until its cloud answers.
@@ -221,6 +227,15 @@ impl Client {
     /// The device that delays can't be made.
     pub async fn latency(&self, milliseconds: u64) -> Result<()> {
         self.post("/latency", &json!(Distance { milliseconds })).await.map(drop)
+    }
+
+    /// Removes all firewall rules that deny, as nobody should; how many.
+    ///
+    /// # Errors
+    /// The drill does not answer.
+    pub async fn remove_denials(&self) -> Result<u64> {
+        let answer = Self::read(self.http.delete(format!("{}/denials", self.url)).send().await?).await?;
+        Ok(answer["removed"].as_u64().unwrap_or_default())
     }
 
     /// A call to the control API of the world.

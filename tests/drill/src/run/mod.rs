@@ -32,6 +32,8 @@ pub enum Brokers {
 pub enum Sabotage {
     /// A document is deleted from a store behind the exporter's back
     Document,
+    /// The fence is taken away, and the region that was given up comes back alive
+    Fence,
 }
 
 /// The command's options.

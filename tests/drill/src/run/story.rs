@@ -58,9 +58,15 @@ impl Story {
         stages.stage("workload", self.works(&[0, 1])).await?;
         self.audit(stages).await?;
 
-        self.lose_and_return(1, Wanted::Crashed, stages).await?;
-        if let Some(sabotage) = sabotage {
-            return stages.stage("sabotage is noticed", self.sabotaged(sabotage)).await;
+        match sabotage {
+            None => self.lose_and_return(1, Wanted::Crashed, stages).await?,
+            Some(Sabotage::Document) => {
+                return stages.stage("a lost document is noticed", self.without_a_document()).await;
+            }
+            Some(Sabotage::Fence) => {
+                self.lose(1, Wanted::CutOff, stages).await?;
+                return stages.stage("a missing fence is noticed", self.without_a_fence(1)).await;
+            }
         }
         self.audit(stages).await?;
         // without an API that removes brokers both losses go the same way, and once is long enough
@@ -73,8 +79,8 @@ impl Story {
         stages.stage("nothing is left in the cloud", self.nothing_is_left()).await
     }
 
-    /// From the loss of a region until both are active again.
-    async fn lose_and_return(&self, lost: usize, how: Wanted, stages: &mut Stages) -> Result<()> {
+    /// From the loss of a region until the other one runs alone.
+    async fn lose(&self, lost: usize, how: Wanted, stages: &mut Stages) -> Result<()> {
         stages.stage("instances that nobody works on", self.left_lying()).await?;
         let (survivor, name) = (1 - lost, REGIONS[lost].0);
         let cut = matches!(how, Wanted::CutOff);
@@ -103,7 +109,14 @@ impl Story {
             from_loss: served.duration_since(loss).as_secs_f64(),
             from_apply: served.duration_since(apply).as_secs_f64(),
         });
-        stages.stage("workload on the survivor", self.works(&[survivor])).await?;
+        stages.stage("workload on the survivor", self.works(&[survivor])).await
+    }
+
+    /// From the loss of a region until both are active again.
+    async fn lose_and_return(&self, lost: usize, how: Wanted, stages: &mut Stages) -> Result<()> {
+        self.lose(lost, how, stages).await?;
+        let (survivor, name) = (1 - lost, REGIONS[lost].0);
+        let cut = matches!(how, Wanted::CutOff);
         stages.stage("old jobs complete", self.old_jobs_complete(survivor)).await?;
         stages.stage("a broker is killed after it", said(self.targets.kill_a_broker(survivor))).await?;
         stages.stage("no-op plan while failed over", self.unchanged()).await?;
@@ -272,22 +285,36 @@ impl Story {
         audited
     }
 
-    /// Breaks something; fails if the audit does not notice.
-    async fn sabotaged(&self, sabotage: Sabotage) -> Result<((), String)> {
-        match sabotage {
-            Sabotage::Document => {
-                let stores = self.targets.stores(&[0]).await;
-                let (_, url) = stores.first_key_value().context("the store does not run")?;
-                let http = reqwest::Client::new();
-                let query = json!({"max_docs": 1, "query": {"match_all": {}}});
-                let url = format!("{url}/zeebe-record*/_delete_by_query?refresh=true&max_docs=1");
-                let answer: Value = http.post(url).json(&query).send().await?.json().await?;
-                ensure!(answer["deleted"] == 1, "nothing could be broken: {answer}");
+    /// A document vanishes from a store; fails if the audit does not notice.
+    async fn without_a_document(&self) -> Result<((), String)> {
+        let stores = self.targets.stores(&[0]).await;
+        let (_, url) = stores.first_key_value().context("the store does not run")?;
+        let http = reqwest::Client::new();
+        let query = json!({"max_docs": 1, "query": {"match_all": {}}});
+        let url = format!("{url}/zeebe-record*/_delete_by_query?refresh=true&max_docs=1");
+        let answer: Value = http.post(url).json(&query).send().await?.json().await?;
+        ensure!(answer["deleted"] == 1, "nothing could be broken: {answer}");
+        self.noticed().await
+    }
+
+    /// Packets pass again between both halves, and nothing keeps them apart; fails if the audit does not notice.
+    async fn without_a_fence(&self, lost: usize) -> Result<((), String)> {
+        let removed = self.client.remove_denials().await?;
+        ensure!(removed > 0, "there was no fence");
+        self.client.power(REGIONS[lost].0, Wanted::Up).await?;
+        self.noticed().await
+    }
+
+    async fn noticed(&self) -> Result<((), String)> {
+        let until = Instant::now() + SETTLE;
+        loop {
+            let verdict = self.verdict().await?;
+            if verdict["ok"] == false {
+                return Ok(((), verdict["findings"][0].as_str().unwrap_or_default().to_owned()));
             }
+            ensure!(Instant::now() < until, "the audit did not notice it: {verdict}");
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        let verdict = self.verdict().await?;
-        ensure!(verdict["ok"] == false, "the audit did not notice it: {verdict}");
-        Ok(((), verdict["findings"][0].as_str().unwrap_or_default().to_owned()))
     }
 
     async fn nothing_is_left(&self) -> Result<((), String)> {
