@@ -15,8 +15,10 @@ use crate::server::{Client, Wanted};
 /// Instances of one workload.
 const INSTANCES: u64 = 40;
 
-/// How long exporters may take to catch up before the audit's word counts.
-const SETTLE: Duration = Duration::from_secs(60);
+/// How long exporters may take to catch up before the audit's word counts; real brokers share two cores with everything else.
+const SETTLE: Duration = Duration::from_secs(150);
+/// How long a client waits for an answer, in milliseconds.
+const PATIENCE: u64 = 15_000;
 
 /// Round trip between the regions while one is cut off, in milliseconds.
 const LATENCY: u64 = 40;
@@ -154,7 +156,7 @@ impl Story {
         let until = Instant::now() + SETTLE;
         loop {
             let gateways = self.targets.gateways(regions).await;
-            let workload = json!({"instances": INSTANCES, "gateways": gateways, "timeout_ms": 5000});
+            let workload = json!({"instances": INSTANCES, "gateways": gateways, "timeout_ms": PATIENCE});
             let seen = self.client.control("/workload", Some(&workload)).await?;
             let text = format!("{} of {INSTANCES} acknowledged, {} completed", seen["acknowledged"], seen["completed"]);
             if seen["acknowledged"] == INSTANCES && seen["completed"] == INSTANCES {
@@ -170,7 +172,7 @@ impl Story {
     /// Instances whose jobs wait for workers.
     async fn left_lying(&self) -> Result<((), String)> {
         let gateways = self.targets.gateways(&[0, 1]).await;
-        let workload = json!({"instances": INSTANCES, "gateways": gateways, "work": false, "timeout_ms": 5000});
+        let workload = json!({"instances": INSTANCES, "gateways": gateways, "work": false, "timeout_ms": PATIENCE});
         let seen = self.client.control("/workload", Some(&workload)).await?;
         ensure!(seen["acknowledged"].as_u64() > Some(0), "nothing was started: {seen}");
         Ok(((), format!("{} of {INSTANCES} acknowledged", seen["acknowledged"])))
@@ -213,7 +215,7 @@ impl Story {
         Ok(tokio::spawn(async move {
             // as long as the longest apply
             let until = Instant::now() + Duration::from_secs(900);
-            let workload = json!({"instances": 2 * BROKERS, "gateways": gateways, "work": false, "timeout_ms": 1000});
+            let workload = json!({"instances": 2 * BROKERS, "gateways": gateways, "work": false, "timeout_ms": 3000});
             while Instant::now() < until {
                 let seen = client.control("/workload", Some(&workload)).await;
                 if seen.is_ok_and(|seen| seen["acknowledged"] == 2 * BROKERS) {
@@ -237,7 +239,7 @@ impl Story {
         let until = Instant::now() + SETTLE;
         loop {
             let gateways = self.targets.gateways(&[0, 1]).await;
-            let workload = json!({"instances": 1, "gateways": gateways, "deploy": true, "timeout_ms": 10000});
+            let workload = json!({"instances": 1, "gateways": gateways, "deploy": true, "timeout_ms": PATIENCE});
             let seen = self.client.control("/workload", Some(&workload)).await?;
             if seen["completed"] == 1 {
                 return Ok(((), format!("through {} gateways", seen["gateways"])));
@@ -250,7 +252,7 @@ impl Story {
     /// Whatever was started and not completed before the loss, or while it was not sure that it was started, is completed by the survivor.
     async fn old_jobs_complete(&self, survivor: usize) -> Result<((), String)> {
         let gateways = self.targets.gateways(&[survivor]).await;
-        let workload = json!({"instances": 1, "gateways": gateways, "drain": true, "timeout_ms": 10000});
+        let workload = json!({"instances": 1, "gateways": gateways, "drain": true, "timeout_ms": PATIENCE});
         let seen = self.client.control("/workload", Some(&workload)).await?;
         let open = self.client.control("/open", None).await?;
         ensure!(open["open"] == 0, "{} instances that were acknowledged are not completed", open["open"]);
