@@ -101,7 +101,7 @@ impl Story {
         let prober = self.prober(survivor).await?;
         let apply = Instant::now();
         self.configuration.without(cut.then_some(lost))?;
-        let failed_over = stages.stage("fail-over", self.applied(&[], "failed_over")).await;
+        let failed_over = stages.stage("fail-over", self.failed_over()).await;
         let served = if failed_over.is_ok() { prober.await? } else { None };
         failed_over?;
         let served = served.context("not all partitions served after the fail-over")?;
@@ -145,6 +145,22 @@ impl Story {
         let seen = self.configuration.phase("c8_failover.this").await?;
         ensure!(seen == phase, "c8_failover.this is {seen}, not {phase}");
         Ok(((), said))
+    }
+
+    /// As an operator does it: as long as the brokers still count the lost ones in, the plan refuses.
+    async fn failed_over(&self) -> Result<((), String)> {
+        let until = Instant::now() + SETTLE;
+        let mut refusals = 0;
+        loop {
+            match self.applied(&[], "failed_over").await {
+                Ok(((), said)) => return Ok(((), format!("{said} Refused {refusals} times before."))),
+                Err(error) if error.to_string().contains("Error: No region is lost") && Instant::now() < until => {
+                    refusals += 1;
+                    tokio::time::sleep(Duration::from_secs(2)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     async fn unchanged(&self) -> Result<((), String)> {
