@@ -104,20 +104,22 @@ fn refused_or_in_doubt(status: &Status) -> Answer {
     }
 }
 
-/// Looks without a job after which none is left. Jobs of a worker that went away come again after their time-out.
-const IDLE: u32 = 60;
+/// How long workers may keep a job that they did not complete, in milliseconds.
+const HELD: i64 = 5000;
+/// Without a job for so long none is left: what a worker that went away held has come again.
+const IDLE: Duration = Duration::from_millis(7000);
 
 /// Workers complete what any gateway hands them, until the started instances are done (and, if asked for, no job is left) or time
 /// is over.
 async fn work(shared: &Shared, clients: &[Client], started: &[i64], drain: bool, patience: Duration) -> usize {
     let deadline = tokio::time::Instant::now() + patience.max(Duration::from_secs(5)) * 4;
-    let mut idle = 0;
+    let mut busy = tokio::time::Instant::now();
     loop {
         let done = {
             let completed = &shared.lock().ledger.completed;
             started.iter().filter(|key| completed.contains(key)).count()
         };
-        let over = done == started.len() && (!drain || idle >= IDLE);
+        let over = done == started.len() && (!drain || busy.elapsed() >= IDLE);
         if over || tokio::time::Instant::now() >= deadline {
             return done;
         }
@@ -126,7 +128,7 @@ async fn work(shared: &Shared, clients: &[Client], started: &[i64], drain: bool,
             let request = ActivateJobsRequest {
                 r#type: "order".into(),
                 worker: "outside".into(),
-                timeout: 5000,
+                timeout: HELD,
                 max_jobs_to_activate: 50,
             };
             let Ok(answer) = client.clone().activate_jobs(within(request, patience)).await else { continue };
@@ -135,9 +137,10 @@ async fn work(shared: &Shared, clients: &[Client], started: &[i64], drain: bool,
                 jobs.extend(batch.jobs.into_iter().map(|job| (job.key, (job.process_instance_key, client.clone()))));
             }
         }
-        idle = if jobs.is_empty() { idle + 1 } else { 0 };
         if jobs.is_empty() {
             tokio::time::sleep(Duration::from_millis(100)).await;
+        } else {
+            busy = tokio::time::Instant::now();
         }
         let completing = jobs.into_iter().map(|(job, (instance, mut client))| async move {
             // the side effect comes before the completion: it may happen twice, never not at all
