@@ -65,18 +65,24 @@ public final class WebApp {
   }
 
   private void serve() throws IOException {
-    // Connectors tell their health on the port that they serve on; the others on the management port
-    final Management health = new Management(kind == Kind.CONNECTORS ? 8080 : 9600);
-    for (final String probe : List.of("startup", "readiness", "liveness")) {
-      health.health("/actuator/health/" + probe, () -> ready);
-    }
-    health.health("/actuator/health", () -> ready);
-    health.start();
+    final Management api = new Management(8080);
     if (kind != Kind.CONNECTORS) {
-      final Management api = new Management(8080);
       api.route(kind == Kind.OPERATE ? "/v1/process-instances/search" : "/v1/tasks/search", this::search);
-      api.start();
+      // newer versions tell their health on a management port
+      final Management management = new Management(9600);
+      health(management);
+      management.start();
     }
+    // connectors and older versions on the port that they serve on
+    health(api);
+    api.start();
+  }
+
+  private void health(final Management management) {
+    for (final String probe : List.of("startup", "readiness", "liveness")) {
+      management.health("/actuator/health/" + probe, () -> ready);
+    }
+    management.health("/actuator/health", () -> ready);
   }
 
   private Management.Answer search(final Management.Request request) throws Exception {
