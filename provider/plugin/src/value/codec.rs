@@ -1,6 +1,8 @@
 //! What both codecs share: limits and the error.
 
-use unicode_normalization::{UnicodeNormalization, is_nfc_quick};
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 use super::{NumberError, Path};
 
@@ -88,11 +90,43 @@ fn at(path: &Path) -> String {
     if path.is_root() { String::new() } else { format!("{path}: ") }
 }
 
+/// Where a codec is in a value. Only if something is wrong there, it is written out as a [`Path`]: values are many, errors few.
+#[derive(Clone, Copy)]
+pub(super) enum Trail<'a> {
+    Root,
+    Attribute(&'a Trail<'a>, &'a str),
+    Key(&'a Trail<'a>, &'a str),
+    Index(&'a Trail<'a>, usize),
+}
+
+impl<'a> Trail<'a> {
+    pub(super) fn attr(&'a self, name: &'a str) -> Self {
+        Self::Attribute(self, name)
+    }
+
+    pub(super) fn key(&'a self, key: &'a str) -> Self {
+        Self::Key(self, key)
+    }
+
+    pub(super) fn index(&'a self, index: usize) -> Self {
+        Self::Index(self, index)
+    }
+
+    pub(super) fn path(&self) -> Path {
+        match *self {
+            Self::Root => Path::root(),
+            Self::Attribute(before, name) => before.path().attr(name),
+            Self::Key(before, key) => before.path().key(key),
+            Self::Index(before, index) => before.path().index(index),
+        }
+    }
+}
+
 /// Text as Terraform compares it: in normal form C.
-pub(super) fn nfc(text: &str) -> String {
-    match is_nfc_quick(text.chars()) {
-        unicode_normalization::IsNormalized::Yes => text.to_owned(),
-        _ => text.nfc().collect(),
+pub(super) fn nfc(text: &str) -> Cow<'_, str> {
+    match text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        true => text.into(),
+        false => text.nfc().collect(),
     }
 }
 
@@ -101,13 +135,13 @@ pub(super) fn nfc(text: &str) -> String {
 pub(super) struct Budget(usize);
 
 impl Budget {
-    pub(super) fn spend(&mut self, path: &Path, depth: usize) -> Result<(), CodecError> {
+    pub(super) fn spend(&mut self, path: &Trail<'_>, depth: usize) -> Result<(), CodecError> {
         self.0 += 1;
         if self.0 > MAX_VALUES {
-            return Err(CodecError::new(path.clone(), Problem::TooLarge));
+            return Err(CodecError::new(path.path(), Problem::TooLarge));
         }
         if depth > MAX_DEPTH {
-            return Err(CodecError::new(path.clone(), Problem::TooDeep));
+            return Err(CodecError::new(path.path(), Problem::TooDeep));
         }
         Ok(())
     }

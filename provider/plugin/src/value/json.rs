@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use super::codec::{Budget, CodecError, MAX_BYTES, Problem, nfc};
+use super::codec::{Budget, CodecError, MAX_BYTES, Problem, Trail, nfc};
 use super::msgpack::expected;
 use super::{Number, Path, Type, Value};
 
@@ -15,19 +15,19 @@ type Result<T, E = CodecError> = std::result::Result<T, E>;
 
 /// Reads a value of type `ty`. An attribute that is missing is null; one that the type does not have is an error.
 pub fn decode(ty: &Type, bytes: &[u8]) -> Result<Value> {
-    let root = Path::root();
+    let root = Trail::Root;
     if bytes.len() > MAX_BYTES {
-        return Err(CodecError::new(root, Problem::TooLarge));
+        return Err(CodecError::new(root.path(), Problem::TooLarge));
     }
     let raw: &RawValue =
-        serde_json::from_slice(bytes).map_err(|error| CodecError::new(root.clone(), json_problem(&error)))?;
+        serde_json::from_slice(bytes).map_err(|error| CodecError::new(Path::root(), json_problem(&error)))?;
     read(ty, raw, &root, 0, &mut Budget::default())
 }
 
 /// Writes a value of type `ty`. It must be wholly known.
 pub fn encode(ty: &Type, value: &Value) -> Result<Vec<u8>> {
     let mut text = String::new();
-    write(&mut text, ty, value, &Path::root(), 0)?;
+    write(&mut text, ty, value, &Trail::Root, 0)?;
     if text.len() > MAX_BYTES {
         return Err(CodecError::new(Path::root(), Problem::TooLarge));
     }
@@ -37,7 +37,7 @@ pub fn encode(ty: &Type, value: &Value) -> Result<Vec<u8>> {
 // === Reader ===
 
 /// A typed value is at most as deep as its type, so that reading a level again for each level is cheap.
-fn read(ty: &Type, raw: &RawValue, path: &Path, depth: usize, budget: &mut Budget) -> Result<Value> {
+fn read(ty: &Type, raw: &RawValue, path: &Trail<'_>, depth: usize, budget: &mut Budget) -> Result<Value> {
     budget.spend(path, depth)?;
     let text = raw.get();
     if text == "null" {
@@ -45,7 +45,7 @@ fn read(ty: &Type, raw: &RawValue, path: &Path, depth: usize, budget: &mut Budge
     }
     match ty {
         Type::Bool => parse(ty, text, path).map(Value::Bool),
-        Type::String => parse::<String>(ty, text, path).map(|text| Value::String(nfc(&text))),
+        Type::String => parse::<String>(ty, text, path).map(|text| Value::String(nfc(&text).into_owned())),
         Type::Number => {
             // Terraform also takes a number in quotes
             let quoted;
@@ -57,7 +57,7 @@ fn read(ty: &Type, raw: &RawValue, path: &Path, depth: usize, budget: &mut Budge
             } else {
                 return Err(mismatch(ty, text, path));
             };
-            let number = digits.parse::<Number>().map_err(|error| CodecError::new(path.clone(), error))?;
+            let number = digits.parse::<Number>().map_err(|error| CodecError::new(path.path(), error))?;
             Ok(Value::Number(number))
         }
         Type::List(element) => {
@@ -72,7 +72,7 @@ fn read(ty: &Type, raw: &RawValue, path: &Path, depth: usize, budget: &mut Budge
             let raws: Vec<&RawValue> = parse(ty, text, path)?;
             if raws.len() != types.len() {
                 let problem = Problem::Length { expected: types.len(), found: raws.len() };
-                return Err(CodecError::new(path.clone(), problem));
+                return Err(CodecError::new(path.path(), problem));
             }
             types
                 .iter()
@@ -87,7 +87,7 @@ fn read(ty: &Type, raw: &RawValue, path: &Path, depth: usize, budget: &mut Budge
             raws.into_iter()
                 .map(|(key, raw)| {
                     let value = read(element, raw, &path.key(&key), depth + 1, budget)?;
-                    Ok((nfc(&key), value))
+                    Ok((nfc(&key).into_owned(), value))
                 })
                 .collect::<Result<_>>()
                 .map(Value::Map)
@@ -103,18 +103,18 @@ fn read(ty: &Type, raw: &RawValue, path: &Path, depth: usize, budget: &mut Budge
                 values.insert(name.clone(), value);
             }
             match raws.into_keys().next() {
-                Some(name) => Err(CodecError::new(path.clone(), Problem::Unexpected(name))),
+                Some(name) => Err(CodecError::new(path.path(), Problem::Unexpected(name))),
                 None => Ok(Value::Object(values)),
             }
         }
         Type::Dynamic => {
             let mut raws: BTreeMap<String, &RawValue> = parse(ty, text, path)?;
             let mut take = |name: &str| {
-                raws.remove(name).ok_or_else(|| CodecError::new(path.clone(), Problem::Missing(name.to_owned())))
+                raws.remove(name).ok_or_else(|| CodecError::new(path.path(), Problem::Missing(name.to_owned())))
             };
             let (ty, raw) = (take("type")?, take("value")?);
             let ty = Type::from_json_bytes(ty.get().as_bytes())
-                .map_err(|error| CodecError::new(path.clone(), error.problem))?;
+                .map_err(|error| CodecError::new(path.path(), error.problem))?;
             let value = read(&ty, raw, path, depth + 1, budget)?;
             Ok(Value::Dynamic(Box::new(ty), Box::new(value)))
         }
@@ -124,18 +124,18 @@ fn read(ty: &Type, raw: &RawValue, path: &Path, depth: usize, budget: &mut Budge
 fn elements(
     ty: &Type,
     text: &str,
-    path: &Path,
+    path: &Trail<'_>,
     mut read: impl FnMut(usize, &RawValue) -> Result<Value>,
 ) -> Result<Vec<Value>> {
     let raws: Vec<&RawValue> = parse(ty, text, path)?;
     raws.into_iter().enumerate().map(|(index, raw)| read(index, raw)).collect()
 }
 
-fn parse<'a, T: serde::Deserialize<'a>>(ty: &Type, text: &'a str, path: &Path) -> Result<T> {
+fn parse<'a, T: serde::Deserialize<'a>>(ty: &Type, text: &'a str, path: &Trail<'_>) -> Result<T> {
     serde_json::from_str(text).map_err(|_| mismatch(ty, text, path))
 }
 
-fn mismatch(ty: &Type, text: &str, path: &Path) -> CodecError {
+fn mismatch(ty: &Type, text: &str, path: &Trail<'_>) -> CodecError {
     let found = match text.as_bytes().first() {
         Some(b'{') => "an object",
         Some(b'[') => "an array",
@@ -143,7 +143,7 @@ fn mismatch(ty: &Type, text: &str, path: &Path) -> CodecError {
         Some(b't' | b'f') => "a bool",
         _ => "a number",
     };
-    CodecError::new(path.clone(), Problem::Mismatch { expected: expected(ty), found })
+    CodecError::new(path.path(), Problem::Mismatch { expected: expected(ty), found })
 }
 
 fn json_problem(error: &serde_json::Error) -> Problem {
@@ -152,8 +152,8 @@ fn json_problem(error: &serde_json::Error) -> Problem {
 
 // === Writer ===
 
-fn write(text: &mut String, ty: &Type, value: &Value, path: &Path, depth: usize) -> Result<()> {
-    let fail = |problem: Problem| CodecError::new(path.clone(), problem);
+fn write(text: &mut String, ty: &Type, value: &Value, path: &Trail<'_>, depth: usize) -> Result<()> {
+    let fail = |problem: Problem| CodecError::new(path.path(), problem);
     Budget::default().spend(path, depth)?;
     match (ty, value) {
         (_, Value::Null) => text.push_str("null"),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rmp::Marker;
 use rmp::encode;
 
-use super::codec::{Budget, CodecError, MAX_BYTES, Problem, nfc};
+use super::codec::{Budget, CodecError, MAX_BYTES, Problem, Trail, nfc};
 use super::number::Wire;
 use super::{Number, ObjectType, Path, Type, Value};
 
@@ -16,22 +16,22 @@ mod refined;
 
 /// Reads a value of type `ty`. The bytes must hold it and nothing more.
 pub fn decode(ty: &Type, bytes: &[u8]) -> Result<Value, CodecError> {
-    let root = Path::root();
+    let root = Trail::Root;
     if bytes.len() > MAX_BYTES {
-        return Err(CodecError::new(root, Problem::TooLarge));
+        return Err(CodecError::new(root.path(), Problem::TooLarge));
     }
     let mut reader = Reader { bytes, budget: Budget::default() };
     let value = reader.value(ty, &root, 0)?;
     match reader.bytes.len() {
         0 => Ok(value),
-        rest => Err(CodecError::new(root, Problem::Trailing(rest))),
+        rest => Err(CodecError::new(root.path(), Problem::Trailing(rest))),
     }
 }
 
 /// Writes a value of type `ty`.
 pub fn encode(ty: &Type, value: &Value) -> Result<Vec<u8>, CodecError> {
     let mut bytes = Vec::new();
-    write(&mut bytes, ty, value, &Path::root(), 0)?;
+    write(&mut bytes, ty, value, &Trail::Root, 0)?;
     if bytes.len() > MAX_BYTES {
         return Err(CodecError::new(Path::root(), Problem::TooLarge));
     }
@@ -77,10 +77,10 @@ impl Token<'_> {
 type Result<T, E = CodecError> = std::result::Result<T, E>;
 
 impl<'a> Reader<'a> {
-    fn value(&mut self, ty: &Type, path: &Path, depth: usize) -> Result<Value> {
+    fn value(&mut self, ty: &Type, path: &Trail<'_>, depth: usize) -> Result<Value> {
         self.budget.spend(path, depth)?;
-        let token = self.token().map_err(|problem| CodecError::new(path.clone(), problem))?;
-        let fail = |problem: Problem| CodecError::new(path.clone(), problem);
+        let token = self.token().map_err(|problem| CodecError::new(path.path(), problem))?;
+        let fail = |problem: Problem| CodecError::new(path.path(), problem);
         match (ty, token) {
             (_, Token::Nil) => Ok(Value::Null),
             (_, Token::Extension(refined::CODE, body)) => Ok(Value::Unknown(refined::read(body))),
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
         &mut self,
         count: usize,
         ty: impl Fn(usize) -> Option<&'t Type>,
-        path: &Path,
+        path: &Trail<'_>,
         depth: usize,
     ) -> Result<Vec<Value>> {
         let mut values = Vec::new();
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         Ok(values)
     }
 
-    fn map(&mut self, element: &Type, count: usize, path: &Path, depth: usize) -> Result<Value> {
+    fn map(&mut self, element: &Type, count: usize, path: &Trail<'_>, depth: usize) -> Result<Value> {
         let mut values = BTreeMap::new();
         for _ in 0..count {
             let key = self.key(path)?;
@@ -133,12 +133,12 @@ impl<'a> Reader<'a> {
         Ok(Value::Map(values))
     }
 
-    fn object(&mut self, object: &ObjectType, count: usize, path: &Path, depth: usize) -> Result<Value> {
+    fn object(&mut self, object: &ObjectType, count: usize, path: &Trail<'_>, depth: usize) -> Result<Value> {
         let mut values = BTreeMap::new();
         for _ in 0..count {
             let name = self.key(path)?;
             let Some(ty) = object.attributes.get(&name) else {
-                return Err(CodecError::new(path.clone(), Problem::Unexpected(name)));
+                return Err(CodecError::new(path.path(), Problem::Unexpected(name)));
             };
             let value = self.value(ty, &path.attr(&name), depth + 1)?;
             values.insert(name, value);
@@ -146,8 +146,8 @@ impl<'a> Reader<'a> {
         complete(object, values, path)
     }
 
-    fn dynamic(&mut self, path: &Path, depth: usize) -> Result<Value> {
-        let fail = |problem: Problem| CodecError::new(path.clone(), problem);
+    fn dynamic(&mut self, path: &Trail<'_>, depth: usize) -> Result<Value> {
+        let fail = |problem: Problem| CodecError::new(path.path(), problem);
         let json = match self.token().map_err(fail)? {
             Token::Binary(json) | Token::Text(json) => json,
             token => return Err(fail(Problem::Mismatch { expected: "a type", found: token.kind() })),
@@ -157,8 +157,8 @@ impl<'a> Reader<'a> {
         Ok(Value::Dynamic(Box::new(ty), Box::new(value)))
     }
 
-    fn key(&mut self, path: &Path) -> Result<String> {
-        let fail = |problem: Problem| CodecError::new(path.clone(), problem);
+    fn key(&mut self, path: &Trail<'_>) -> Result<String> {
+        let fail = |problem: Problem| CodecError::new(path.path(), problem);
         match self.token().map_err(fail)? {
             Token::Text(text) => utf8(text).map_err(fail),
             token => Err(fail(Problem::Mismatch { expected: "a text key", found: token.kind() })),
@@ -243,7 +243,7 @@ impl<'a> Reader<'a> {
 }
 
 fn utf8(bytes: &[u8]) -> Result<String, Problem> {
-    std::str::from_utf8(bytes).map(nfc).map_err(|_| Problem::Utf8)
+    std::str::from_utf8(bytes).map(|text| nfc(text).into_owned()).map_err(|_| Problem::Utf8)
 }
 
 fn number(token: &Token<'_>) -> Result<Number, Problem> {
@@ -260,10 +260,10 @@ fn number(token: &Token<'_>) -> Result<Number, Problem> {
 }
 
 /// Adds the optional attributes that are missing; every other one must be there.
-pub(super) fn complete(object: &ObjectType, mut values: BTreeMap<String, Value>, path: &Path) -> Result<Value> {
+pub(super) fn complete(object: &ObjectType, mut values: BTreeMap<String, Value>, path: &Trail<'_>) -> Result<Value> {
     for name in object.attributes.keys().filter(|name| !values.contains_key(*name)).cloned().collect::<Vec<_>>() {
         if !object.optional.contains(&name) {
-            return Err(CodecError::new(path.clone(), Problem::Missing(name)));
+            return Err(CodecError::new(path.path(), Problem::Missing(name)));
         }
         values.insert(name, Value::Null);
     }
@@ -286,8 +286,8 @@ pub(super) fn expected(ty: &Type) -> &'static str {
 
 // === Writer ===
 
-fn write(bytes: &mut Vec<u8>, ty: &Type, value: &Value, path: &Path, depth: usize) -> Result<()> {
-    let fail = |problem: Problem| CodecError::new(path.clone(), problem);
+fn write(bytes: &mut Vec<u8>, ty: &Type, value: &Value, path: &Trail<'_>, depth: usize) -> Result<()> {
+    let fail = |problem: Problem| CodecError::new(path.path(), problem);
     Budget::default().spend(path, depth)?;
     match (ty, value) {
         (_, Value::Null) => put(encode::write_nil(bytes)),
@@ -353,8 +353,8 @@ fn write_number(bytes: &mut Vec<u8>, number: &Number) -> Result<()> {
     }
 }
 
-fn length(count: usize, path: &Path) -> Result<u32> {
-    u32::try_from(count).map_err(|_| CodecError::new(path.clone(), Problem::TooLarge))
+fn length(count: usize, path: &Trail<'_>) -> Result<u32> {
+    u32::try_from(count).map_err(|_| CodecError::new(path.path(), Problem::TooLarge))
 }
 
 /// Writing to memory does not fail.

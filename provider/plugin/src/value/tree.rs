@@ -49,7 +49,7 @@ impl Value {
 
     /// A map.
     pub fn map<K: Into<String>>(elements: impl IntoIterator<Item = (K, Value)>) -> Self {
-        Self::Map(elements.into_iter().map(|(key, value)| (nfc(&key.into()), value)).collect())
+        Self::Map(elements.into_iter().map(|(key, value)| (nfc(&key.into()).into_owned(), value)).collect())
     }
 
     /// A list.
@@ -201,7 +201,7 @@ impl Value {
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::String(nfc(text))
+        Self::String(nfc(text).into_owned())
     }
 }
 

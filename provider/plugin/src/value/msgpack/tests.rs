@@ -226,7 +226,7 @@ fn any_unknown(ty: &Type) -> BoxedStrategy<Value> {
     let bounds = (of((any_number(), any::<bool>())), of((any_number(), any::<bool>())));
     (of(any::<bool>()), of("\\PC{0,20}"), bounds, of(any::<u64>()), of(any::<u64>()))
         .prop_map(move |(null, prefix, (lower, upper), min_length, max_length)| {
-            let prefix = prefix.map(|prefix| nfc(&prefix));
+            let prefix = prefix.map(|prefix| nfc(&prefix).into_owned());
             Value::Unknown(Refinement { null, prefix, lower, upper, min_length, max_length }.of_type(&ty))
         })
         .boxed()
