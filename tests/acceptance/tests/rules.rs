@@ -79,6 +79,10 @@ async fn a_repository_that_can_not_be_looked_at_is_named() -> Result<()> {
 /// A strategy that was changed by hand comes back, though the API server refuses what it filled in for the other one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strategy_that_was_changed_by_hand_comes_back() -> Result<()> {
+    if c8_sandbox::real::wanted() {
+        // the world has no picture of a real server's Deployments that could be edited; the differential test shows what matters
+        return Ok(());
+    }
     let it = Installation::running().await?;
     for cluster in it.world.sandbox().shared().lock().clusters.values_mut().filter(|c| c.name == CLUSTERS[0]) {
         cluster.store.edit("Deployment", "camunda-ew4", "camunda-operate", "kubectl-edit", |deployment| {
