@@ -1,10 +1,7 @@
 //! Pods as the world sees and plays them.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use super::stamp;
 use super::store::{Object, Store};
 use super::views::{self, items, text};
 
@@ -201,47 +198,6 @@ impl Store {
         self.get("Pod", namespace, name).map(Pod)
     }
 
-    /// The environment of a container as its process sees it: `env` and `envFrom`, references resolved, `$(NAME)` expanded.
-    #[must_use]
-    pub fn env(&self, pod: &Pod, container: &str) -> BTreeMap<String, String> {
-        let mut env = BTreeMap::new();
-        let Some(spec) = pod.container(container) else { return env };
-        for source in items(spec, "/envFrom") {
-            let prefix = source["prefix"].as_str().unwrap_or("");
-            for (kind, field) in [("ConfigMap", "configMapRef"), ("Secret", "secretRef")] {
-                let Some(object) =
-                    source[field]["name"].as_str().and_then(|name| self.get(kind, pod.namespace(), name))
-                else {
-                    continue;
-                };
-                for (name, value) in object["data"].as_object().into_iter().flatten() {
-                    let value = value.as_str().unwrap_or("");
-                    let value =
-                        if kind == "Secret" { views::decode(value).unwrap_or_default() } else { value.to_owned() };
-                    env.insert(format!("{prefix}{name}"), value);
-                }
-            }
-        }
-        for entry in items(spec, "/env") {
-            let Some(name) = entry["name"].as_str() else { continue };
-            let value = if let Some(value) = entry["value"].as_str() {
-                Some(expand(value, &env))
-            } else if let Some(path) = text_of(entry, "/valueFrom/fieldRef/fieldPath") {
-                Some(field(pod.object(), path))
-            } else if let Some(from) = entry["valueFrom"].get("configMapKeyRef") {
-                self.data("ConfigMap", pod.namespace(), text(from, "/name"), text(from, "/key"))
-            } else if let Some(from) = entry["valueFrom"].get("secretKeyRef") {
-                self.data("Secret", pod.namespace(), text(from, "/name"), text(from, "/key"))
-            } else {
-                Some(String::new())
-            };
-            if let Some(value) = value {
-                env.insert(name.to_owned(), value);
-            }
-        }
-        env
-    }
-
     /// UID of a claim; the identity of a disk's content.
     #[must_use]
     pub fn claim_uid(&self, namespace: &str, claim: &str) -> Option<String> {
@@ -316,130 +272,6 @@ impl Store {
         self.pods().into_iter().find(|pod| pod.ip() == Some(ip) && !matches!(pod.phase(), "Succeeded" | "Failed"))
     }
 
-    /// The running init container ends well; the kubelet starts the next one.
-    pub fn finish_init(&mut self, namespace: &str, pod: &str, container: &str) -> bool {
-        self.kubelet(namespace, pod, |object| {
-            let now = stamp::now();
-            let mut next = false;
-            let Some(list) = object["status"]["initContainerStatuses"].as_array_mut() else { return };
-            for status in list {
-                if status["name"] == container {
-                    let started = status["state"]["running"]["startedAt"].clone();
-                    status["state"] = json!({"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": started, "finishedAt": now}});
-                    status["ready"] = json!(true);
-                    next = true;
-                } else if next && status["state"].get("waiting").is_some() {
-                    status["state"] = json!({"running": {"startedAt": now}});
-                    return;
-                }
-            }
-            if items(object, "/status/initContainerStatuses").iter().all(|s| s["state"].get("terminated").is_some()) {
-                views::set_condition(object, "Initialized", true, "", "");
-            }
-        })
-    }
-
-    /// An init container fails; with a restart policy other than Never it is started again at once and counted.
-    pub fn fail_init(&mut self, namespace: &str, pod: &str, container: &str, code: i32, message: &str) -> bool {
-        self.kubelet(namespace, pod, |object| {
-            let never = object["spec"]["restartPolicy"] == "Never";
-            let Some(list) = object["status"]["initContainerStatuses"].as_array_mut() else { return };
-            for status in list.iter_mut().filter(|s| s["name"] == container) {
-                let ended = ended(code, message);
-                if never {
-                    status["state"] = ended;
-                } else {
-                    status["lastState"] = ended;
-                    status["restartCount"] = json!(status["restartCount"].as_i64().unwrap_or(0) + 1);
-                    status["state"] = json!({"running": {"startedAt": stamp::now()}});
-                }
-            }
-            if never {
-                object["status"]["phase"] = json!("Failed");
-            }
-        })
-    }
-
-    /// All containers run: phase Running, not ready yet.
-    pub fn start_pod(&mut self, namespace: &str, pod: &str) -> bool {
-        self.kubelet(namespace, pod, |object| {
-            object["status"]["phase"] = json!("Running");
-            let now = stamp::now();
-            for status in object["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {
-                if status["state"].get("running").is_none() {
-                    status["state"] = json!({"running": {"startedAt": now}});
-                }
-                status["started"] = json!(true);
-            }
-        })
-    }
-
-    /// Whether the pod is ready.
-    pub fn set_ready(&mut self, namespace: &str, pod: &str, ready: bool) -> bool {
-        self.kubelet(namespace, pod, |object| {
-            for status in object["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {
-                status["ready"] = json!(ready);
-            }
-            let (reason, message) =
-                if ready { ("", "") } else { ("ContainersNotReady", "containers with unready status") };
-            views::set_condition(object, "ContainersReady", ready, reason, message);
-            views::set_condition(object, "Ready", ready, reason, message);
-        })
-    }
-
-    /// All containers end with this code and termination message (4096 bytes at most). By the restart policy the pod is then Succeeded,
-    /// Failed, or in CrashLoopBackOff until [`Store::start_pod`].
-    pub fn terminate_pod(&mut self, namespace: &str, pod: &str, code: i32, message: &str) -> bool {
-        let message: String = message.chars().take(4096).collect();
-        self.kubelet(namespace, pod, |object| {
-            let policy = text(object, "/spec/restartPolicy").to_owned();
-            let restarts = policy == "Always" || (policy == "OnFailure" && code != 0);
-            for status in object["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {
-                status["ready"] = json!(false);
-                status["started"] = json!(false);
-                if restarts {
-                    status["lastState"] = ended(code, &message);
-                    status["restartCount"] = json!(status["restartCount"].as_i64().unwrap_or(0) + 1);
-                    status["state"] = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}});
-                } else {
-                    status["state"] = ended(code, &message);
-                }
-            }
-            if !restarts {
-                object["status"]["phase"] = json!(if code == 0 { "Succeeded" } else { "Failed" });
-            }
-            let reason = if code == 0 && !restarts { "PodCompleted" } else { "ContainersNotReady" };
-            views::set_condition(object, "ContainersReady", false, reason, "");
-            views::set_condition(object, "Ready", false, reason, "");
-        })
-    }
-
-    /// Sets the phase alone.
-    pub fn set_pod_phase(&mut self, namespace: &str, pod: &str, phase: &str) -> bool {
-        self.kubelet(namespace, pod, |object| object["status"]["phase"] = json!(phase))
-    }
-
-    /// Appends a line to a container's log.
-    pub fn log(&mut self, namespace: &str, pod: &str, container: &str, line: &str) {
-        let Some(uid) = self.pod(namespace, pod).map(|pod| pod.uid().to_owned()) else { return };
-        let log = self.logs.entry((uid, container.to_owned())).or_default();
-        log.push_str(line);
-        log.push('\n');
-        if log.len() > 65_536 {
-            let cut = log.char_indices().map(|(at, _)| at).find(|at| *at >= 32_768).unwrap_or(0);
-            log.drain(..cut);
-        }
-    }
-
-    /// The log of a container, or its last lines.
-    #[must_use]
-    pub fn logged(&self, uid: &str, container: &str, tail: Option<usize>) -> String {
-        let text = self.logs.get(&(uid.to_owned(), container.to_owned())).cloned().unwrap_or_default();
-        let Some(count) = tail else { return text };
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(count)..].iter().map(|line| format!("{line}\n")).collect()
-    }
-
     /// Gives a LoadBalancer Service an address (the controller does so by itself after a while).
     pub fn set_load_balancer_address(&mut self, namespace: &str, service: &str, ip: &str) -> bool {
         self.edit_status("Service", namespace, service, "cloud-controller-manager", |svc| {
@@ -452,62 +284,6 @@ impl Store {
     }
 }
 
-fn ended(code: i32, message: &str) -> Value {
-    let now = stamp::now();
-    let mut ended = json!({"exitCode": code, "reason": if code == 0 { "Completed" } else { "Error" }, "startedAt": now, "finishedAt": now});
-    if !message.is_empty() {
-        ended["message"] = json!(message);
-    }
-    json!({"terminated": ended})
-}
-
-fn text_of<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+pub(super) fn text_of<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
     object.pointer(pointer).and_then(Value::as_str)
-}
-
-/// A field of the downward API.
-fn field(pod: &Value, path: &str) -> String {
-    if let Some(key) = path.strip_prefix("metadata.labels['").and_then(|rest| rest.strip_suffix("']")) {
-        return views::label(pod, key).unwrap_or("").to_owned();
-    }
-    if let Some(key) = path.strip_prefix("metadata.annotations['").and_then(|rest| rest.strip_suffix("']")) {
-        return pod["metadata"]["annotations"][key].as_str().unwrap_or("").to_owned();
-    }
-    text(pod, &format!("/{}", path.replace('.', "/"))).to_owned()
-}
-
-/// `$(NAME)` becomes the value of a variable defined before; an unknown name stays; `$$` is a dollar.
-fn expand(value: &str, env: &BTreeMap<String, String>) -> String {
-    let mut out = String::new();
-    let mut rest = value;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        if let Some(after) = rest.strip_prefix("$$") {
-            out.push('$');
-            rest = after;
-        } else if let Some((name, after)) = rest.strip_prefix("$(").and_then(|inner| inner.split_once(')')) {
-            match env.get(name) {
-                Some(value) => out.push_str(value),
-                None => out.push_str(&format!("$({name})")),
-            }
-            rest = after;
-        } else {
-            out.push('$');
-            rest = &rest[1..];
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn expansion() {
-        let env = BTreeMap::from([("A".to_owned(), "x".to_owned())]);
-        assert_eq!(expand("$(A).$(B)-$$(A)$", &env), "x.$(B)-$(A)$");
-    }
 }
