@@ -128,6 +128,17 @@ fn read_configuration(cluster: &ClusterConfiguration) -> Configuration {
     configuration
 }
 
+/// Takes the lead from every replica whose own broker denies it: a gateway goes on listing a leader whose broker has been restarted, until
+/// the partition has another one, which without a quorum is never (seen on real 8.0 brokers).
+pub fn believe_brokers(view: &mut View, reports: &Reports) {
+    for (id, listed) in &mut view.brokers {
+        let Some(own) = reports.get(id) else { continue };
+        for (partition, replica) in &mut listed.partitions {
+            replica.leader &= own.get(partition).is_some_and(PartitionStatus::is_leader);
+        }
+    }
+}
+
 /// All brokers together: null says nothing (dual-region.md 2.4).
 pub fn summarise(reports: &Reports) -> Exporting {
     let all = || reports.values().flat_map(BTreeMap::iter);
@@ -174,6 +185,22 @@ mod tests {
         assert_eq!(configuration.exporters["elasticsearchregion0"], ExporterState::Enabled);
         assert_eq!(configuration.exporters["elasticsearchregion1"], ExporterState::Mixed);
         assert_eq!(configuration.pending.unwrap().operations, ["PARTITION_JOIN"]);
+    }
+
+    #[test]
+    fn a_leader_is_none_if_its_own_broker_denies_it() {
+        let leads = |partition: u32| (partition, Replica { leader: true, healthy: true });
+        let seen =
+            |partitions: [u32; 2]| Seen { partitions: partitions.into_iter().map(leads).collect(), ..Seen::default() };
+        let mut view = View { brokers: BTreeMap::from([(0, seen([1, 2])), (2, seen([3, 4]))]), ..View::default() };
+        let role = |role: &str| serde_json::from_value::<PartitionStatus>(json!({"role": role})).unwrap();
+        // broker 0 has just been started and knows no partition yet
+        let mut reports = Reports::from([(0, BTreeMap::new())]);
+        believe_brokers(&mut view, &reports);
+        assert_eq!(view.led(), BTreeSet::from([3, 4]), "whoever was not asked is taken at the gateway's word");
+        reports.insert(2, BTreeMap::from([(3, role("LEADER")), (4, role("FOLLOWER"))]));
+        believe_brokers(&mut view, &reports);
+        assert_eq!(view.led(), BTreeSet::from([3]));
     }
 
     #[test]

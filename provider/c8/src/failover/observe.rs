@@ -79,6 +79,12 @@ pub async fn observe(
     let (fence, claim) = rules;
     let mut o = Observation { at: time::now(), regions: [zero, one], fence, claim, ..Observation::default() };
     o.sizes = zero_release.sizes.or(one_release.sizes).or_else(|| o.record().and_then(|record| record.sizes));
+    for region in &mut o.regions {
+        let Part::Known(view) = &mut region.view else { continue };
+        for reports in [&zero_reports, &one_reports].into_iter().filter_map(Part::known) {
+            engine::believe_brokers(view, reports);
+        }
+    }
     exporting(&mut o, [zero_reports, one_reports]);
     if depth.stores && o.record().is_some_and(|record| record.state.is_failed_over()) {
         let look = |id: u8, reach: &Reach| {

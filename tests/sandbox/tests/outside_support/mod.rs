@@ -1,6 +1,6 @@
 //! Two regions of real processes on loopback: shims, doors that can be shut, and search stores of the simplest kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Json;
-use axum::extract::State;
-use axum::routing::{post, put};
+use axum::extract::{Path, State};
+use axum::routing::{get, post, put};
 use c8_sandbox::shim::{self, Environment};
 use c8_sandbox::{Options, Sandbox, audit, workload};
 use parking_lot::Mutex;
@@ -88,7 +88,8 @@ impl Store {
         let router = axum::Router::new()
             .route("/_index_template/{name}", put(async || Json(json!({"acknowledged": true}))))
             .route("/{indices}/_refresh", post(async || Json(json!({"_shards": {"failed": 0}}))))
-            .route("/{indices}/_search", post(search))
+            .route("/_cat/indices/{pattern}", get(indices))
+            .route("/{index}/_search", post(search))
             .route("/_bulk", post(bulk))
             .with_state(self.clone());
         (address, tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }))
@@ -109,20 +110,25 @@ async fn bulk(State(store): State<Store>, body: String) -> (http::StatusCode, Js
     (http::StatusCode::OK, Json(json!({"errors": false, "items": []})))
 }
 
-async fn search(State(store): State<Store>, Json(query): Json<Value>) -> Json<Value> {
-    let sort =
-        |index: &str, source: &Value| (source["partitionId"].as_u64(), source["position"].as_u64(), index.to_owned());
-    let after = query["search_after"]
-        .as_array()
-        .map(|after| (after[0].as_u64(), after[1].as_u64(), after[2].as_str().unwrap().to_owned()));
+async fn indices(State(store): State<Store>) -> Json<Value> {
+    let names: BTreeSet<String> = store.documents.lock().keys().map(|(index, _)| index.clone()).collect();
+    Json(names.into_iter().map(|index| json!({"index": index})).collect())
+}
+
+/// As a real store: only what every document has can be sorted by, and the name of the index is nothing of that.
+async fn search(State(store): State<Store>, Path(index): Path<String>, Json(query): Json<Value>) -> Json<Value> {
+    let place = |source: &Value| (source["partitionId"].as_u64(), source["position"].as_u64());
+    let after = query["search_after"].as_array().map(|after| (after[0].as_u64(), after[1].as_u64()));
+    assert_eq!(query["sort"].as_array().map(Vec::len), Some(2), "{query}");
     let documents = store.documents.lock();
-    let mut hits: Vec<_> = documents.iter().map(|((index, _), source)| (sort(index, source), source)).collect();
-    hits.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut hits: Vec<_> =
+        documents.iter().filter(|((own, _), _)| *own == index).map(|(_, source)| (place(source), source)).collect();
+    hits.sort_by_key(|(place, _)| *place);
     let page: Vec<Value> = hits
         .into_iter()
-        .filter(|(place, _)| after.as_ref().is_none_or(|after| place > after))
+        .filter(|(place, _)| after.is_none_or(|after| *place > after))
         .take(usize::try_from(query["size"].as_u64().unwrap()).unwrap())
-        .map(|(place, source)| json!({"_source": source, "sort": [place.0, place.1, place.2]}))
+        .map(|(place, source)| json!({"_source": source, "sort": [place.0, place.1]}))
         .collect();
     Json(json!({"timed_out": false, "_shards": {"failed": 0}, "hits": {"hits": page}}))
 }
