@@ -168,9 +168,12 @@ fn text(call: &Call) -> String {
         "Configure" => both!(configure, [config: &config], []),
         "ValidateResourceTypeConfig" => both!(validate_resource_type_config, [config: &thing], []),
         "UpgradeResourceState" => {
-            both!(upgrade_resource_state, [], [upgraded_state: &thing]);
-            let asked = upgrade_resource_state::Request::decode(call.request.clone()).unwrap();
-            page.stored(&thing, &asked.raw_state.unwrap().json);
+            page.message::<upgrade_resource_state::Request>("request", &call.request, |page, asked| {
+                page.stored(&thing, &asked.raw_state.take().unwrap().json);
+            });
+            page.message::<upgrade_resource_state::Response>("response", &call.response, |page, answer| {
+                page.value("upgraded_state", &thing, answer.upgraded_state.take());
+            });
         }
         "ReadResource" => {
             both!(read_resource, [current_state: &thing, provider_meta: &meta], [new_state: &thing]);
@@ -202,7 +205,20 @@ impl Page {
         assert_eq!(message.encode_to_vec(), bytes, "the {what} is written otherwise than it was read: {message:?}");
         writeln!(self.0, "== {what}").unwrap();
         values(self, &mut message);
-        writeln!(self.0, "{message:#?}").unwrap();
+        self.folded(&format!("{message:#?}"));
+    }
+
+    /// A message, its bytes side by side instead of one below the other.
+    fn folded(&mut self, text: &str) {
+        let mut lines = text.lines().peekable();
+        let byte = |line: &str| line.trim().strip_suffix(',').is_some_and(|byte| byte.parse::<u8>().is_ok());
+        while let Some(line) = lines.next() {
+            self.0.push_str(line);
+            while byte(line) && let Some(next) = lines.next_if(|next| byte(next)) {
+                write!(self.0, " {}", next.trim()).unwrap();
+            }
+            self.0.push('\n');
+        }
     }
 
     fn value(&mut self, name: &str, ty: &Type, value: Option<DynamicValue>) {
@@ -224,7 +240,7 @@ impl Page {
     fn stored(&mut self, ty: &Type, bytes: &[u8]) {
         let value = json::decode(ty, bytes).unwrap();
         assert_eq!(json::decode(ty, &json::encode(ty, &value).unwrap()), Ok(value.clone()));
-        writeln!(self.0, "== stored").unwrap();
+        writeln!(self.0, "raw_state =").unwrap();
         self.entries(&value);
     }
 
