@@ -214,7 +214,9 @@ impl Page {
         let byte = |line: &str| line.trim().strip_suffix(',').is_some_and(|byte| byte.parse::<u8>().is_ok());
         while let Some(line) = lines.next() {
             self.0.push_str(line);
-            while byte(line) && let Some(next) = lines.next_if(|next| byte(next)) {
+            while byte(line)
+                && let Some(next) = lines.next_if(|next| byte(next))
+            {
                 write!(self.0, " {}", next.trim()).unwrap();
             }
             self.0.push('\n');
