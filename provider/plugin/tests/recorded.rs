@@ -274,7 +274,8 @@ fn has_unordered(value: &Value) -> bool {
 fn shown(value: &Value) -> String {
     let all = |values: &[Value]| values.iter().map(shown).collect::<Vec<_>>().join(", ");
     match value {
-        Value::Unknown(known) => {
+        Value::Unknown(None) => "(unknown)".into(),
+        Value::Unknown(Some(known)) => {
             let mut text = "unknown".to_owned();
             if let Some(null) = known.null {
                 text += if null { ", null" } else { ", not null" };

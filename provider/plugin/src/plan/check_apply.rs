@@ -121,7 +121,7 @@ fn compatible(planned: &Value, result: &Value, path: &Path, violations: &mut Vec
     match (planned, result) {
         // `check_known` says it
         (_, Value::Unknown(_)) => {}
-        (Value::Unknown(promise), result) if promise.allows(result) => {}
+        (Value::Unknown(promise), result) if promise.as_ref().is_none_or(|promise| promise.allows(result)) => {}
         (Value::Unknown(_), result) => {
             let message = format!("is {}, which is not what the plan promised of it", brief(result));
             violations.push((path.clone(), message));

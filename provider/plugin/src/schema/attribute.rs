@@ -191,7 +191,7 @@ impl Attribute {
     /// The value while it isn't known yet, with what is promised of it.
     #[must_use]
     pub fn unknown(&self) -> Value {
-        Value::Unknown(self.promise.clone())
+        Value::refined(self.promise.clone())
     }
 
     /// The value if the user sets none. Terraform accepts a value that the user did not write only of a computed

@@ -4,7 +4,9 @@
 //! `{"type": …, "value": …}`. Attributes that are missing are null: the state may be older than the schema.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::codec::{Budget, CodecError, MAX_BYTES, Problem, Trail, nfc};
@@ -19,131 +21,218 @@ pub fn decode(ty: &Type, bytes: &[u8]) -> Result<Value> {
     if bytes.len() > MAX_BYTES {
         return Err(CodecError::new(root.path(), Problem::TooLarge));
     }
-    let raw: &RawValue =
-        serde_json::from_slice(bytes).map_err(|error| CodecError::new(Path::root(), json_problem(&error)))?;
-    read(ty, raw, &root, 0, &mut Budget::default())
+    read(ty, bytes, &root, 0, &mut Budget::default())
 }
 
 /// Writes a value of type `ty`. It must be wholly known.
 pub fn encode(ty: &Type, value: &Value) -> Result<Vec<u8>> {
-    let mut text = String::new();
+    let mut text = Vec::new();
     write(&mut text, ty, value, &Trail::Root, 0)?;
     if text.len() > MAX_BYTES {
         return Err(CodecError::new(Path::root(), Problem::TooLarge));
     }
-    Ok(text.into_bytes())
+    Ok(text)
 }
 
 // === Reader ===
 
-/// A typed value is at most as deep as its type, so that reading a level again for each level is cheap.
-fn read(ty: &Type, raw: &RawValue, path: &Trail<'_>, depth: usize, budget: &mut Budget) -> Result<Value> {
-    budget.spend(path, depth)?;
-    let text = raw.get();
-    if text == "null" {
-        return Ok(Value::Null);
+fn read(ty: &Type, json: &[u8], path: &Trail<'_>, depth: usize, budget: &mut Budget) -> Result<Value> {
+    let mut found = None;
+    let mut json = serde_json::Deserializer::from_slice(json);
+    let reader = Reader { ty, path, depth, budget, found: &mut found };
+    let read = reader.deserialize(&mut json).and_then(|value| json.end().map(|()| value));
+    read.map_err(|error| found.unwrap_or_else(|| CodecError::new(Path::root(), json_problem(&error))))
+}
+
+/// Reads one value as its type asks for, in one pass over the text.
+struct Reader<'r> {
+    ty: &'r Type,
+    path: &'r Trail<'r>,
+    depth: usize,
+    budget: &'r mut Budget,
+    /// What is wrong, if it is not the JSON: serde's errors carry only text.
+    found: &'r mut Option<CodecError>,
+}
+
+impl Reader<'_> {
+    fn below<'r>(&'r mut self, ty: &'r Type, path: &'r Trail<'r>) -> Reader<'r> {
+        Reader { ty, path, depth: self.depth + 1, budget: self.budget, found: self.found }
     }
-    match ty {
-        Type::Bool => parse(ty, text, path).map(Value::Bool),
-        Type::String => parse::<String>(ty, text, path).map(|text| Value::String(nfc(&text).into_owned())),
-        Type::Number => {
-            // Terraform also takes a number in quotes
-            let quoted;
-            let digits = if text.starts_with('"') {
-                quoted = parse::<String>(ty, text, path)?;
-                quoted.as_str()
-            } else if text.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']) {
-                text
-            } else {
-                return Err(mismatch(ty, text, path));
-            };
-            let number = digits.parse::<Number>().map_err(|error| CodecError::new(path.path(), error))?;
-            Ok(Value::Number(number))
-        }
-        Type::List(element) => {
-            elements(ty, text, path, |index, raw| read(element, raw, &path.index(index), depth + 1, budget))
-                .map(Value::List)
-        }
-        Type::Set(element) => {
-            elements(ty, text, path, |index, raw| read(element, raw, &path.index(index), depth + 1, budget))
-                .map(Value::set)
-        }
-        Type::Tuple(types) => {
-            let raws: Vec<&RawValue> = parse(ty, text, path)?;
-            if raws.len() != types.len() {
-                let problem = Problem::Length { expected: types.len(), found: raws.len() };
-                return Err(CodecError::new(path.path(), problem));
+
+    fn fail<T, E: de::Error>(&mut self, problem: impl Into<Problem>) -> Result<T, E> {
+        *self.found = Some(CodecError::new(self.path.path(), problem));
+        Err(E::custom("no value of the type"))
+    }
+
+    fn mismatch<T, E: de::Error>(&mut self, found: &'static str) -> Result<T, E> {
+        self.fail(Problem::Mismatch { expected: expected(self.ty), found })
+    }
+
+    /// Terraform also takes a number in quotes.
+    fn number<E: de::Error>(&mut self, text: &str) -> Result<Value, E> {
+        let quoted;
+        let digits = match text.as_bytes().first() {
+            Some(b'n') => return Ok(Value::Null),
+            Some(b'"') => {
+                quoted = serde_json::from_str::<String>(text).map_err(E::custom)?;
+                &quoted
             }
-            types
-                .iter()
-                .zip(raws)
-                .enumerate()
-                .map(|(index, (ty, raw))| read(ty, raw, &path.index(index), depth + 1, budget))
-                .collect::<Result<_>>()
-                .map(Value::Tuple)
+            Some(b'{') => return self.mismatch("an object"),
+            Some(b'[') => return self.mismatch("an array"),
+            Some(b't' | b'f') => return self.mismatch("a bool"),
+            _ => text,
+        };
+        match digits.parse::<Number>() {
+            Ok(number) => Ok(Value::Number(number)),
+            Err(error) => self.fail(error),
         }
-        Type::Map(element) => {
-            let raws: BTreeMap<String, &RawValue> = parse(ty, text, path)?;
-            raws.into_iter()
-                .map(|(key, raw)| {
-                    let value = read(element, raw, &path.key(&key), depth + 1, budget)?;
-                    Ok((nfc(&key).into_owned(), value))
-                })
-                .collect::<Result<_>>()
-                .map(Value::Map)
-        }
-        Type::Object(object) => {
-            let mut raws: BTreeMap<String, &RawValue> = parse(ty, text, path)?;
-            let mut values = BTreeMap::new();
-            for (name, ty) in &object.attributes {
-                let value = match raws.remove(name) {
-                    Some(raw) => read(ty, raw, &path.attr(name), depth + 1, budget)?,
-                    None => Value::Null,
-                };
-                values.insert(name.clone(), value);
-            }
-            match raws.into_keys().next() {
-                Some(name) => Err(CodecError::new(path.path(), Problem::Unexpected(name))),
-                None => Ok(Value::Object(values)),
+    }
+
+    /// The type may come after the value.
+    fn dynamic<'de, A: MapAccess<'de>>(&mut self, mut entries: A) -> Result<Value, A::Error> {
+        let (mut ty, mut value) = (None, None);
+        while let Some(name) = entries.next_key::<String>()? {
+            let raw = entries.next_value::<&RawValue>()?.get().as_bytes();
+            match name.as_str() {
+                "type" => ty = Some(raw),
+                "value" => value = Some(raw),
+                _ => {}
             }
         }
-        Type::Dynamic => {
-            let mut raws: BTreeMap<String, &RawValue> = parse(ty, text, path)?;
-            let mut take = |name: &str| {
-                raws.remove(name).ok_or_else(|| CodecError::new(path.path(), Problem::Missing(name.to_owned())))
-            };
-            let (ty, raw) = (take("type")?, take("value")?);
-            let ty = Type::from_json_bytes(ty.get().as_bytes())
-                .map_err(|error| CodecError::new(path.path(), error.problem))?;
-            let value = read(&ty, raw, path, depth + 1, budget)?;
-            Ok(Value::Dynamic(Box::new(ty), Box::new(value)))
+        let Some(ty) = ty else { return self.fail(Problem::Missing("type".into())) };
+        let Some(value) = value else { return self.fail(Problem::Missing("value".into())) };
+        let ty = match Type::from_json_bytes(ty) {
+            Ok(ty) => ty,
+            Err(error) => return self.fail(error.problem),
+        };
+        match read(&ty, value, self.path, self.depth + 1, self.budget) {
+            Ok(value) => Ok(Value::Dynamic(Box::new(ty), Box::new(value))),
+            Err(error) => {
+                *self.found = Some(error);
+                Err(de::Error::custom("no value of its own type"))
+            }
         }
     }
 }
 
-fn elements(
-    ty: &Type,
-    text: &str,
-    path: &Trail<'_>,
-    mut read: impl FnMut(usize, &RawValue) -> Result<Value>,
-) -> Result<Vec<Value>> {
-    let raws: Vec<&RawValue> = parse(ty, text, path)?;
-    raws.into_iter().enumerate().map(|(index, raw)| read(index, raw)).collect()
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Value;
+
+    fn deserialize<D: de::Deserializer<'de>>(mut self, json: D) -> Result<Value, D::Error> {
+        if let Err(error) = self.budget.spend(self.path, self.depth) {
+            *self.found = Some(error);
+            return Err(de::Error::custom("beyond a limit"));
+        }
+        match self.ty {
+            // all its digits
+            Type::Number => {
+                let raw = <&RawValue as de::Deserialize>::deserialize(json)?;
+                self.number(raw.get())
+            }
+            _ => json.deserialize_any(self),
+        }
+    }
 }
 
-fn parse<'a, T: serde::Deserialize<'a>>(ty: &Type, text: &'a str, path: &Trail<'_>) -> Result<T> {
-    serde_json::from_str(text).map_err(|_| mismatch(ty, text, path))
-}
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Value;
 
-fn mismatch(ty: &Type, text: &str, path: &Trail<'_>) -> CodecError {
-    let found = match text.as_bytes().first() {
-        Some(b'{') => "an object",
-        Some(b'[') => "an array",
-        Some(b'"') => "a string",
-        Some(b't' | b'f') => "a bool",
-        _ => "a number",
-    };
-    CodecError::new(path.path(), Problem::Mismatch { expected: expected(ty), found })
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(expected(self.ty))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: de::Error>(mut self, truth: bool) -> Result<Value, E> {
+        match self.ty {
+            Type::Bool => Ok(Value::Bool(truth)),
+            _ => self.mismatch("a bool"),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(mut self, _: i64) -> Result<Value, E> {
+        self.mismatch("a number")
+    }
+
+    fn visit_u64<E: de::Error>(mut self, _: u64) -> Result<Value, E> {
+        self.mismatch("a number")
+    }
+
+    fn visit_f64<E: de::Error>(mut self, _: f64) -> Result<Value, E> {
+        self.mismatch("a number")
+    }
+
+    fn visit_str<E: de::Error>(mut self, text: &str) -> Result<Value, E> {
+        match self.ty {
+            Type::String => Ok(Value::String(nfc(text).into_owned())),
+            _ => self.mismatch("a string"),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut elements: A) -> Result<Value, A::Error> {
+        let ty = self.ty;
+        let mut values = Vec::new();
+        match ty {
+            Type::List(element) | Type::Set(element) => {
+                let path = self.path;
+                while let Some(value) = elements.next_element_seed(self.below(element, &path.index(values.len())))? {
+                    values.push(value);
+                }
+                Ok(if matches!(ty, Type::Set(_)) { Value::set(values) } else { Value::List(values) })
+            }
+            Type::Tuple(types) => {
+                let path = self.path;
+                for (index, ty) in types.iter().enumerate() {
+                    match elements.next_element_seed(self.below(ty, &path.index(index)))? {
+                        Some(value) => values.push(value),
+                        None => return self.fail(Problem::Length { expected: types.len(), found: index }),
+                    }
+                }
+                let mut found = types.len();
+                while elements.next_element::<de::IgnoredAny>()?.is_some() {
+                    found += 1;
+                }
+                match found == types.len() {
+                    true => Ok(Value::Tuple(values)),
+                    false => self.fail(Problem::Length { expected: types.len(), found }),
+                }
+            }
+            _ => self.mismatch("an array"),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<Value, A::Error> {
+        let path = self.path;
+        let mut values = BTreeMap::new();
+        match self.ty {
+            Type::Map(element) => {
+                while let Some(key) = entries.next_key::<String>()? {
+                    let value = entries.next_value_seed(self.below(element, &path.key(&key)))?;
+                    values.insert(if key.is_ascii() { key } else { nfc(&key).into_owned() }, value);
+                }
+                Ok(Value::Map(values))
+            }
+            Type::Object(object) => {
+                while let Some(name) = entries.next_key::<String>()? {
+                    let Some(ty) = object.attributes.get(&name) else { return self.fail(Problem::Unexpected(name)) };
+                    let value = entries.next_value_seed(self.below(ty, &path.attr(&name)))?;
+                    values.insert(name, value);
+                }
+                if values.len() < object.attributes.len() {
+                    for name in object.attributes.keys() {
+                        if !values.contains_key(name) {
+                            values.insert(name.clone(), Value::Null);
+                        }
+                    }
+                }
+                Ok(Value::Object(values))
+            }
+            Type::Dynamic => self.dynamic(entries),
+            _ => self.mismatch("an object"),
+        }
+    }
 }
 
 fn json_problem(error: &serde_json::Error) -> Problem {
@@ -152,18 +241,18 @@ fn json_problem(error: &serde_json::Error) -> Problem {
 
 // === Writer ===
 
-fn write(text: &mut String, ty: &Type, value: &Value, path: &Trail<'_>, depth: usize) -> Result<()> {
+fn write(text: &mut Vec<u8>, ty: &Type, value: &Value, path: &Trail<'_>, depth: usize) -> Result<()> {
     let fail = |problem: Problem| CodecError::new(path.path(), problem);
     Budget::default().spend(path, depth)?;
     match (ty, value) {
-        (_, Value::Null) => text.push_str("null"),
+        (_, Value::Null) => text.extend(b"null"),
         (_, Value::Unknown(_)) => return Err(fail(Problem::Unknown)),
-        (Type::Bool, Value::Bool(truth)) => text.push_str(if *truth { "true" } else { "false" }),
-        (Type::String, Value::String(string)) => quote(text, &nfc(string)),
-        (Type::Number, Value::Number(number)) => text.push_str(&number.to_string()),
+        (Type::Bool, Value::Bool(truth)) => text.extend(if *truth { "true" } else { "false" }.bytes()),
+        (Type::String, Value::String(string)) => quote(text, &nfc(string), path)?,
+        (Type::Number, Value::Number(number)) => text.extend(number.to_string().bytes()),
         (Type::List(element), Value::List(values)) | (Type::Set(element), Value::Set(values)) => {
             let values = values.iter().enumerate();
-            sequence(text, ['[', ']'], values, |text, (index, value)| {
+            sequence(text, [b'[', b']'], values, |text, (index, value)| {
                 write(text, element, value, &path.index(index), depth + 1)
             })?;
         }
@@ -172,36 +261,36 @@ fn write(text: &mut String, ty: &Type, value: &Value, path: &Trail<'_>, depth: u
                 return Err(fail(Problem::Length { expected: types.len(), found: values.len() }));
             }
             let values = types.iter().zip(values).enumerate();
-            sequence(text, ['[', ']'], values, |text, (index, (ty, value))| {
+            sequence(text, [b'[', b']'], values, |text, (index, (ty, value))| {
                 write(text, ty, value, &path.index(index), depth + 1)
             })?;
         }
-        (Type::Map(element), Value::Map(values)) => sequence(text, ['{', '}'], values, |text, (key, value)| {
-            quote(text, &nfc(key));
-            text.push(':');
+        (Type::Map(element), Value::Map(values)) => sequence(text, [b'{', b'}'], values, |text, (key, value)| {
+            quote(text, &nfc(key), path)?;
+            text.push(b':');
             write(text, element, value, &path.key(key), depth + 1)
         })?,
         (Type::Object(object), Value::Object(values)) => {
             if let Some(name) = values.keys().find(|name| !object.attributes.contains_key(*name)) {
                 return Err(fail(Problem::Unexpected(name.clone())));
             }
-            sequence(text, ['{', '}'], &object.attributes, |text, (name, ty)| {
+            sequence(text, [b'{', b'}'], &object.attributes, |text, (name, ty)| {
                 let value = match values.get(name) {
                     Some(value) => value,
                     None if object.optional.contains(name) => &Value::Null,
                     None => return Err(fail(Problem::Missing(name.clone()))),
                 };
-                quote(text, name);
-                text.push(':');
+                quote(text, name, path)?;
+                text.push(b':');
                 write(text, ty, value, &path.attr(name), depth + 1)
             })?;
         }
         (Type::Dynamic, Value::Dynamic(ty, value)) => {
-            text.push_str("{\"type\":");
-            text.push_str(&ty.to_json().to_string());
-            text.push_str(",\"value\":");
+            text.extend(b"{\"type\":");
+            text.extend(ty.to_json_bytes());
+            text.extend(b",\"value\":");
             write(text, ty, value, path, depth + 1)?;
-            text.push('}');
+            text.push(b'}');
         }
         (ty, value) => {
             return Err(fail(Problem::Mismatch { expected: expected(ty), found: value.kind() }));
@@ -211,15 +300,15 @@ fn write(text: &mut String, ty: &Type, value: &Value, path: &Trail<'_>, depth: u
 }
 
 fn sequence<T>(
-    text: &mut String,
-    [open, close]: [char; 2],
+    text: &mut Vec<u8>,
+    [open, close]: [u8; 2],
     items: impl IntoIterator<Item = T>,
-    mut write: impl FnMut(&mut String, T) -> Result<()>,
+    mut write: impl FnMut(&mut Vec<u8>, T) -> Result<()>,
 ) -> Result<()> {
     text.push(open);
     for (position, item) in items.into_iter().enumerate() {
         if position > 0 {
-            text.push(',');
+            text.push(b',');
         }
         write(text, item)?;
     }
@@ -227,8 +316,9 @@ fn sequence<T>(
     Ok(())
 }
 
-fn quote(text: &mut String, string: &str) {
-    text.push_str(&serde_json::Value::from(string).to_string());
+/// Writing to memory does not fail.
+fn quote(text: &mut Vec<u8>, string: &str, path: &Trail<'_>) -> Result<()> {
+    serde_json::to_writer(text, string).map_err(|error| CodecError::new(path.path(), json_problem(&error)))
 }
 
 #[cfg(test)]

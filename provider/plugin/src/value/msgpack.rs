@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
         let fail = |problem: Problem| CodecError::new(path.path(), problem);
         match (ty, token) {
             (_, Token::Nil) => Ok(Value::Null),
-            (_, Token::Extension(refined::CODE, body)) => Ok(Value::Unknown(refined::read(body))),
+            (_, Token::Extension(refined::CODE, body)) => Ok(Value::refined(refined::read(body))),
             (_, Token::Extension(..)) => Ok(Value::unknown()),
             (Type::Bool, Token::Bool(truth)) => Ok(Value::Bool(truth)),
             (Type::String, Token::Text(text)) => Ok(Value::String(utf8(text).map_err(fail)?)),
@@ -261,6 +261,10 @@ fn number(token: &Token<'_>) -> Result<Number, Problem> {
 
 /// Adds the optional attributes that are missing; every other one must be there.
 pub(super) fn complete(object: &ObjectType, mut values: BTreeMap<String, Value>, path: &Trail<'_>) -> Result<Value> {
+    // nearly always; each one that is there is in the type
+    if values.len() == object.attributes.len() {
+        return Ok(Value::Object(values));
+    }
     for name in object.attributes.keys().filter(|name| !values.contains_key(*name)).cloned().collect::<Vec<_>>() {
         if !object.optional.contains(&name) {
             return Err(CodecError::new(path.path(), Problem::Missing(name)));
@@ -291,7 +295,11 @@ fn write(bytes: &mut Vec<u8>, ty: &Type, value: &Value, path: &Trail<'_>, depth:
     Budget::default().spend(path, depth)?;
     match (ty, value) {
         (_, Value::Null) => put(encode::write_nil(bytes)),
-        (ty, Value::Unknown(refinement)) => refined::write(bytes, &refinement.of_type(ty)),
+        (_, Value::Unknown(None)) => {
+            bytes.extend(refined::PLAIN);
+            Ok(())
+        }
+        (ty, Value::Unknown(Some(refinement))) => refined::write(bytes, &refinement.of_type(ty)),
         (Type::Bool, Value::Bool(truth)) => put(encode::write_bool(bytes, *truth)),
         (Type::String, Value::String(text)) => put(encode::write_str(bytes, &nfc(text))),
         (Type::Number, Value::Number(number)) => write_number(bytes, number),

@@ -1,8 +1,10 @@
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
 use bigdecimal::num_bigint::BigInt;
-use bigdecimal::{BigDecimal, ToPrimitive, Zero};
+use bigdecimal::{BigDecimal, ToPrimitive as _, Zero as _};
 
 /// An exact decimal number of any size.
 ///
@@ -18,8 +20,20 @@ use bigdecimal::{BigDecimal, ToPrimitive, Zero};
 /// assert_eq!("18446744073709551617".parse::<Number>()?.to_string(), "18446744073709551617");
 /// # Ok::<(), terraform_plugin::value::NumberError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Number(BigDecimal);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Number(Form);
+
+/// One form for each number, so that equal numbers are equal forms.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Form {
+    /// `digits / 10^scale`, whose last digit is not 0 unless the scale is. Nearly all numbers.
+    Small { digits: i64, scale: u8 },
+    /// Whatever does not fit there, normalised.
+    Large(Box<BigDecimal>),
+}
+
+/// The greatest scale of a small number: two of them then compare within 128 bits.
+const MAX_SCALE: u8 = 18;
 
 /// Text that is no number, or one whose size is beyond all reason (a guard against hostile exponents).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,31 +62,62 @@ pub(super) enum Wire {
 impl Number {
     /// The value as `i64`, or `None` if it has a fraction or does not fit.
     pub fn as_i64(&self) -> Option<i64> {
-        if self.is_integer() { self.0.to_i64() } else { None }
+        match self.0 {
+            Form::Small { digits, scale: 0 } => Some(digits),
+            _ => None,
+        }
     }
 
     /// The nearest `f64`.
     pub fn as_f64(&self) -> f64 {
-        self.0.to_f64().unwrap_or(f64::NAN)
+        match self.0 {
+            Form::Small { digits, scale: 0 } => digits as f64,
+            _ => self.decimal().to_f64().unwrap_or(f64::NAN),
+        }
     }
 
     /// Whether the number has no fraction.
     pub fn is_integer(&self) -> bool {
-        self.0.is_integer()
+        match &self.0 {
+            Form::Small { scale, .. } => *scale == 0,
+            Form::Large(decimal) => decimal.is_integer(),
+        }
     }
 
     /// The form that Terraform itself would send: an `i64` if it fits, a `f64` if that is exact, else text.
     pub(super) fn wire(&self) -> Wire {
-        if let Some(int) = self.as_i64() {
-            return Wire::Int(int);
-        }
-        if !self.is_integer() {
-            let float = self.as_f64();
-            if Number::try_from(float).is_ok_and(|back| back == *self) {
-                return Wire::Float(float);
+        match self.0 {
+            Form::Small { digits, scale: 0 } => Wire::Int(digits),
+            Form::Small { digits, scale } => match binary_fraction(digits, scale) {
+                Some(float) => Wire::Float(float),
+                None => Wire::Text(self.to_string()),
+            },
+            Form::Large(_) => {
+                if !self.is_integer() {
+                    let float = self.as_f64();
+                    if Number::try_from(float).is_ok_and(|back| back == *self) {
+                        return Wire::Float(float);
+                    }
+                }
+                Wire::Text(self.to_string())
             }
         }
-        Wire::Text(self.to_string())
+    }
+
+    fn decimal(&self) -> Cow<'_, BigDecimal> {
+        match &self.0 {
+            Form::Small { digits, scale } => Cow::Owned(BigDecimal::new((*digits).into(), i64::from(*scale))),
+            Form::Large(decimal) => Cow::Borrowed(decimal),
+        }
+    }
+
+    /// `digits / 10^scale`; the scale is at most [`MAX_SCALE`].
+    fn small(mut digits: i64, mut scale: u8) -> Self {
+        while scale > 0 && digits % 10 == 0 {
+            digits /= 10;
+            scale -= 1;
+        }
+        Self(Form::Small { digits, scale })
     }
 
     fn checked(number: BigDecimal) -> Result<Self, NumberError> {
@@ -84,7 +129,50 @@ impl Number {
         if written > MAX_DIGITS as u64 {
             return Err(NumberError::TooLarge);
         }
-        Ok(Self(number))
+        let (digits, scale) =
+            if scale <= 0 { (number.to_i64(), 0) } else { (number.as_bigint_and_scale().0.to_i64(), scale) };
+        match (digits, u8::try_from(scale)) {
+            (Some(digits), Ok(scale @ ..=MAX_SCALE)) => Ok(Self(Form::Small { digits, scale })),
+            _ => Ok(Self(Form::Large(Box::new(number)))),
+        }
+    }
+}
+
+/// `digits / 10^scale` as the float that is exactly this, if it has at most 53 bits.
+fn binary_fraction(digits: i64, scale: u8) -> Option<f64> {
+    let fives = 5_i64.pow(scale.into());
+    let bits = digits / fives;
+    (digits % fives == 0 && bits.unsigned_abs() < 1 << f64::MANTISSA_DIGITS)
+        .then(|| bits as f64 / (1_u64 << scale) as f64)
+}
+
+/// The inverse, for floats that are a small number.
+fn of_binary_fraction(float: f64) -> Option<Form> {
+    let scaled = float * (1_u64 << MAX_SCALE) as f64;
+    let bits = scaled as i64;
+    if bits.unsigned_abs() >= 1 << f64::MANTISSA_DIGITS || bits as f64 != scaled {
+        return None;
+    }
+    let whole = bits.trailing_zeros().min(MAX_SCALE.into());
+    let scale = MAX_SCALE - whole as u8;
+    Some(Form::Small { digits: (bits >> whole).checked_mul(5_i64.pow(scale.into()))?, scale })
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (&self.0, &other.0) {
+            (Form::Small { digits, scale }, Form::Small { digits: digits_too, scale: scale_too }) => {
+                let widened = |digits: i64, scale: u8| i128::from(digits) * 10_i128.pow(u32::from(MAX_SCALE - scale));
+                widened(*digits, *scale).cmp(&widened(*digits_too, *scale_too))
+            }
+            _ => self.decimal().cmp(&other.decimal()),
+        }
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -111,9 +199,15 @@ impl FromStr for Number {
             Some(_) => return Err(NumberError::Syntax),
         };
         let fraction = fraction.unwrap_or_default();
+        if exponent == 0
+            && let Ok(scale @ ..=MAX_SCALE) = u8::try_from(fraction.len())
+            && let Some(digits) = short(mantissa.starts_with('-'), whole, fraction)
+        {
+            return Ok(Self::small(digits, scale));
+        }
         let mut number = BigInt::from_str(&format!("{whole}{fraction}")).map_err(|_| NumberError::Syntax)?;
         if number.is_zero() {
-            return Ok(Self(BigDecimal::zero()));
+            return Ok(Self::from(0));
         }
         if mantissa.starts_with('-') {
             number = -number;
@@ -126,13 +220,22 @@ impl FromStr for Number {
     }
 }
 
+/// The number that some digits make, if it fits.
+fn short(negative: bool, whole: &str, fraction: &str) -> Option<i64> {
+    whole.bytes().chain(fraction.bytes()).try_fold(0_i64, |digits, digit| {
+        let digit = i64::from(digit - b'0');
+        let digits = digits.checked_mul(10)?;
+        if negative { digits.checked_sub(digit) } else { digits.checked_add(digit) }
+    })
+}
+
 impl TryFrom<f64> for Number {
     type Error = NumberError;
 
     /// The exact value of the float: `0.1_f64` is not the decimal `0.1`.
     fn try_from(float: f64) -> Result<Self, NumberError> {
-        if float == 0.0 {
-            return Ok(Self(BigDecimal::zero()));
+        if let Some(form) = of_binary_fraction(float) {
+            return Ok(Self(form));
         }
         Self::checked(BigDecimal::try_from(float).map_err(|_| NumberError::NotFinite)?)
     }
@@ -140,7 +243,7 @@ impl TryFrom<f64> for Number {
 
 impl From<i64> for Number {
     fn from(int: i64) -> Self {
-        Self(BigDecimal::from(int).normalized())
+        Self::small(int, 0)
     }
 }
 
@@ -158,14 +261,26 @@ impl From<u32> for Number {
 
 impl From<u64> for Number {
     fn from(int: u64) -> Self {
-        Self(BigDecimal::from(int).normalized())
+        match i64::try_from(int) {
+            Ok(int) => Self::from(int),
+            Err(_) => Self(Form::Large(Box::new(BigDecimal::from(int).normalized()))),
+        }
     }
 }
 
 /// Plain decimal digits, never an exponent.
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.to_plain_string())
+        match &self.0 {
+            Form::Small { digits, scale: 0 } => write!(f, "{digits}"),
+            Form::Small { digits, scale } => {
+                let one = 10_u64.pow((*scale).into());
+                let sign = if *digits < 0 { "-" } else { "" };
+                let (whole, fraction) = (digits.unsigned_abs() / one, digits.unsigned_abs() % one);
+                write!(f, "{sign}{whole}.{fraction:0width$}", width = usize::from(*scale))
+            }
+            Form::Large(decimal) => f.write_str(&decimal.to_plain_string()),
+        }
     }
 }
 
@@ -244,6 +359,64 @@ mod tests {
     #[case("1e-9223372036854775808", NumberError::TooLarge)]
     fn refused(#[case] text: &str, #[case] error: NumberError) {
         assert_eq!(text.parse::<Number>().unwrap_err(), error);
+    }
+
+    #[rstest]
+    #[case("9223372036854775807")]
+    #[case("-9223372036854775808")]
+    #[case("9.223372036854775807")]
+    #[case("-0.000000000000000001")]
+    #[case("0.0000000000000000001")]
+    #[case("92233720368547758.08")]
+    #[case("10.05")]
+    #[case("-0.5")]
+    fn one_form_for_each_number(#[case] text: &str) {
+        let number: Number = text.parse().unwrap();
+        assert_eq!(number.to_string(), text);
+        let decimal: BigDecimal = text.parse().unwrap();
+        assert_eq!(Number::checked(decimal.clone()).unwrap(), number);
+        assert_eq!(Number::checked(decimal.with_scale(30)).unwrap(), number);
+        assert_eq!(*number.decimal(), decimal);
+        assert_eq!(number.as_f64().to_bits(), text.parse::<f64>().unwrap().to_bits());
+    }
+
+    #[rstest]
+    #[case(0.0)]
+    #[case(-0.0)]
+    #[case(-0.5)]
+    #[case(12.25)]
+    #[case(1e15)]
+    #[case(1e300)]
+    #[case(0.1)]
+    #[case(f64::MIN_POSITIVE)]
+    #[case(262_143.999_996_185_3)]
+    #[case(-9_007_199_254_740_993.0)]
+    fn the_exact_value_of_a_float(#[case] float: f64) {
+        let exact = BigDecimal::try_from(float).unwrap();
+        assert_eq!(*Number::try_from(float).unwrap().decimal(), exact);
+        assert_eq!(Number::try_from(float).unwrap(), Number::checked(exact).unwrap());
+    }
+
+    #[test]
+    fn small_and_large_numbers_are_in_order() {
+        let ordered = [
+            "-1e30",
+            "-9223372036854775809",
+            "-9223372036854775808",
+            "-0.5",
+            "-1e-19",
+            "0",
+            "1e-18",
+            "0.1",
+            "0.10000000000000000001",
+            "1",
+            "9.223372036854775807",
+            "9.223372036854775808",
+            "9223372036854775807",
+            "1e19",
+        ];
+        let numbers: Vec<Number> = ordered.iter().map(|text| text.parse().unwrap()).collect();
+        assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
     }
 
     #[test]

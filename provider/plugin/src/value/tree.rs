@@ -14,8 +14,8 @@ pub enum Value {
     /// Not set.
     #[default]
     Null,
-    /// To be known after apply, or, in a configuration, after something else was applied.
-    Unknown(Refinement),
+    /// To be known after apply, or, in a configuration, after something else was applied; and what is known of it already.
+    Unknown(Option<Box<Refinement>>),
     /// `true` or `false`.
     Bool(bool),
     /// A number.
@@ -39,7 +39,20 @@ pub enum Value {
 impl Value {
     /// An unknown value of which nothing is known.
     pub const fn unknown() -> Self {
-        Self::Unknown(Refinement::NONE)
+        Self::Unknown(None)
+    }
+
+    /// An unknown value of which something is known.
+    pub fn refined(refinement: Refinement) -> Self {
+        Self::Unknown((refinement != Refinement::NONE).then(|| refinement.into()))
+    }
+
+    /// What is known of this value, if it is unknown.
+    pub fn refinement(&self) -> Option<&Refinement> {
+        match self {
+            Self::Unknown(refinement) => Some(refinement.as_deref().unwrap_or(&Refinement::NONE)),
+            _ => None,
+        }
     }
 
     /// An object.

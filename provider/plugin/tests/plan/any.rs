@@ -49,7 +49,7 @@ fn any_config(block: &Block) -> BoxedStrategy<Value> {
 fn resolve(value: Value) -> Value {
     match value {
         // a promise is kept
-        Value::Unknown(promise) if promise.null == Some(false) => "u".into(),
+        Value::Unknown(Some(promise)) if promise.null == Some(false) => "u".into(),
         Value::Unknown(_) => Value::Null,
         Value::Map(values) => Value::map(values.into_iter().map(|(label, value)| (label, resolve(value)))),
         Value::List(values) => Value::list(values.into_iter().map(resolve)),

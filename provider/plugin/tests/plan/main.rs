@@ -312,7 +312,7 @@ fn results(#[case] planned: Json, #[case] result: Json, #[case] violation: &str)
 
 #[test]
 fn what_a_struct_can_not_hold_is_restored() {
-    let refined = Value::Unknown(Refinement { prefix: Some("z".into()), ..Refinement::NONE });
+    let refined = Value::refined(Refinement { prefix: Some("z".into()), ..Refinement::NONE });
     let Value::Object(mut values) = thing(json!({ "name": "a" })) else { panic!("no object") };
     let part = Value::object([("name", "p".into()), ("weight", Value::Null)]);
     values.insert("zone".into(), refined);

@@ -192,9 +192,8 @@ async fn promises_are_made_at_plan_and_kept_at_apply() {
     let plan = run::planned::<PageResource>(&mut client, &none, &config).await;
     let planned = read(&Page::block().ty(), plan.planned_state.as_ref());
     let expected = Refinement { prefix: Some("page-".into()), ..Refinement::NOT_NULL };
-    let Some(Value::Unknown(promise)) = planned.get("id") else { panic!("{planned}") };
-    assert_eq!(*promise, expected);
-    assert!(matches!(planned.get("words"), Some(Value::Unknown(promise)) if *promise == Refinement::NOT_NULL));
+    assert_eq!(planned.get("id"), Some(&Value::refined(expected)));
+    assert_eq!(planned.get("words"), Some(&Value::refined(Refinement::NOT_NULL)));
     let (kept, said) = run::applied::<PageResource>(&mut client, &none, &config, &plan).await;
     assert!(said.contains("at `id`") && said.contains("not what the plan promised"), "{said}");
     assert_eq!(kept.value.get("id"), Some(&"x-1".into()), "the truth is kept all the same");

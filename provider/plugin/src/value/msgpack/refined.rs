@@ -10,7 +10,7 @@ use crate::value::codec::Budget;
 pub(super) const CODE: i8 = 12;
 
 /// The plain unknown value: extension 0 with one byte of 0.
-const PLAIN: [u8; 3] = [0xd4, 0, 0];
+pub(super) const PLAIN: [u8; 3] = [0xd4, 0, 0];
 
 /// Terraform refuses a longer body.
 const LONGEST: usize = 1024;

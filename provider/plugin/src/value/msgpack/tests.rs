@@ -68,14 +68,15 @@ fn refined_unknown_is_read_and_written_as_it_was() {
     let bytes = hex("c7090c 82 01c2 02a4 7072652d");
     let value = decode(&Type::String, &bytes).unwrap();
     let refinement = Refinement { null: Some(false), prefix: Some("pre-".into()), ..Refinement::NONE };
-    assert_eq!(value, Value::Unknown(refinement));
+    assert_eq!(value, Value::refined(refinement));
     assert_eq!(encode(&Type::String, &value).unwrap(), bytes);
     // of another type the prefix makes no sense, and a value of any type says nothing of itself
     assert_eq!(encode(&Type::Bool, &value).unwrap(), hex("c7030c 81 01c2"));
     assert_eq!(encode(&Type::Dynamic, &value).unwrap(), hex("d40000"));
 
     let bytes = hex("c70d0c 84 03 92 01 c3 04 92 0a c2 05 01 06 02");
-    let Value::Unknown(refinement) = decode(&Type::Number, &bytes).unwrap() else { panic!("known") };
+    let read = decode(&Type::Number, &bytes).unwrap();
+    let refinement = read.refinement().unwrap();
     assert_eq!(refinement.lower, Some((1.into(), true)));
     assert_eq!(refinement.upper, Some((10.into(), false)));
     assert_eq!((refinement.min_length, refinement.max_length), (Some(1), Some(2)));
@@ -87,12 +88,12 @@ fn refined_unknown_is_read_and_written_as_it_was() {
 #[test]
 fn a_refinement_stays_below_what_terraform_takes() {
     let long = Refinement { prefix: Some("\u{e9}".repeat(1000)), ..Refinement::NONE };
-    let bytes = encode(&Type::String, &Value::Unknown(long)).unwrap();
-    let Value::Unknown(read) = decode(&Type::String, &bytes).unwrap() else { panic!("known") };
-    assert_eq!(read.prefix, Some("\u{e9}".repeat(128)));
+    let bytes = encode(&Type::String, &Value::refined(long)).unwrap();
+    let prefix = Refinement { prefix: Some("\u{e9}".repeat(128)), ..Refinement::NONE };
+    assert_eq!(decode(&Type::String, &bytes).unwrap(), Value::refined(prefix));
     let huge = "9".repeat(1500).parse::<Number>().unwrap();
     let bounds = Refinement { lower: Some((huge, true)), ..Refinement::NONE };
-    assert_eq!(encode(&Type::Number, &Value::Unknown(bounds)).unwrap(), hex("d40000"));
+    assert_eq!(encode(&Type::Number, &Value::refined(bounds)).unwrap(), hex("d40000"));
 }
 
 #[rstest]
@@ -227,7 +228,7 @@ fn any_unknown(ty: &Type) -> BoxedStrategy<Value> {
     (of(any::<bool>()), of("\\PC{0,20}"), bounds, of(any::<u64>()), of(any::<u64>()))
         .prop_map(move |(null, prefix, (lower, upper), min_length, max_length)| {
             let prefix = prefix.map(|prefix| nfc(&prefix).into_owned());
-            Value::Unknown(Refinement { null, prefix, lower, upper, min_length, max_length }.of_type(&ty))
+            Value::refined(Refinement { null, prefix, lower, upper, min_length, max_length }.of_type(&ty))
         })
         .boxed()
 }
