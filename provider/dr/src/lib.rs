@@ -38,7 +38,7 @@ pub use observation::{
     Replica, Seen, Snapshot, Store, Sum, Temporary, View,
 };
 pub use record::{FenceNote, Record, RecordState};
-pub use refusal::{Refusal, refuse};
+pub use refusal::{NOT_LOST, Refusal, refuse};
 pub use sequence::{Goal, goal, is_covered, is_reached, next_steps};
 pub use state::{State, classify};
 pub use step::{Step, stores_equal, why_not_rebuilt};

@@ -79,6 +79,9 @@ pub fn refuse(o: &Observation, goal: Goal, declared: bool, repository: bool) -> 
     }
 }
 
+/// What a fail-over is told where there is nothing to fail over from.
+pub const NOT_LOST: &str = "No region is lost";
+
 fn refuse_fail_over(o: &Observation, state: &State, lost: u32, declared: bool) -> Option<Refusal> {
     let survivor = peer(lost);
     let gone = state.lost() == Some(lost) || *state == State::Isolated;
@@ -87,7 +90,7 @@ fn refuse_fail_over(o: &Observation, state: &State, lost: u32, declared: bool) -
     }
     match state {
         State::Healthy | State::Degraded(_) | State::Forming | State::Absent | State::Returning(_) => Some(refusal(
-            "No region is lost",
+            NOT_LOST,
             o,
             format!("The installation is {state}. Region {lost} is not lost, so it is not given up."),
             "A fail-over needs all brokers of one region to be gone. Wait until the loss is seen, or leave `failover_active = false`.",

@@ -150,7 +150,7 @@ async fn go(run: &mut Run<'_>, apply: &Apply<Failover>, intent: &Intent) -> Resu
     }
     let Some(goal) = intent.goal.or_else(|| c8_dr::goal(run.o(), active, declared)) else {
         return Err(Fault::new(
-            "No region is lost",
+            c8_dr::NOT_LOST,
             format!("`failover_active` is true, but the installation is {state}. Nothing was changed."),
         ));
     };

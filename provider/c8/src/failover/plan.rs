@@ -122,7 +122,7 @@ fn undecided(observation: &Observation) -> (String, String) {
         "The installation is {state}.\n\n{lines}\n\nA fail-over needs all brokers of one region to be gone. Wait until the loss \
          is seen, or leave `failover_active = false`."
     );
-    ("No region is lost".to_owned(), detail)
+    (c8_dr::NOT_LOST.to_owned(), detail)
 }
 
 /// A claim names its epoch, and one that came to nothing is closed by writing its epoch down; nothing else changes it.

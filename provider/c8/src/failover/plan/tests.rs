@@ -133,7 +133,7 @@ fn a_loss_and_the_switch_plan_the_steps_with_the_evidence() {
 fn the_switch_is_refused_when_no_region_is_lost() {
     let change = planned(Some(state(false)), state(true), Some(observation([true, true])));
     let error = change.diags.iter().next().unwrap();
-    assert_eq!((error.severity, error.summary.as_str()), (Severity::Error, "No region is lost"));
+    assert_eq!((error.severity, error.summary.as_str()), (Severity::Error, c8_dr::NOT_LOST));
     assert_eq!(error.path, Some(Path::root().attr("failover_active")));
 }
 
