@@ -148,7 +148,7 @@ impl Run<'_> {
         let mut pause = Duration::from_millis(200);
         let mut progress = Progress { open: partitions.clone(), ..Progress::default() };
         loop {
-            let asked: Vec<PartitionId> = progress.open.iter().copied().collect();
+            let asked = progress.asked();
             let mut why = String::new();
             let mut moved = false;
             if !asked.is_empty() {
@@ -244,6 +244,7 @@ struct Progress {
     /// Processed positions right after all of them had: the commands lie at or below.
     goal: BTreeMap<PartitionId, i64>,
     exported: BTreeMap<PartitionId, i64>,
+    behind: BTreeSet<PartitionId>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -253,6 +254,12 @@ enum Seen {
 }
 
 impl Progress {
+    /// Who is sent a command: also those that are behind, again and again. An exporter does not move past a record that it filters out while an
+    /// earlier one is not flushed, and on an idle partition nothing else would come that moves it (seen with Zeebe 8.0).
+    fn asked(&self) -> Vec<PartitionId> {
+        self.open.union(&self.behind).copied().collect()
+    }
+
     /// Compares what the leaders say with what must be exported. A partition that says nothing is behind.
     fn see(&mut self, partitions: &BTreeSet<PartitionId>, reports: &Reports) -> Seen {
         let leaders = || reports.values().flatten().filter(|(_, report)| report.is_leader());
@@ -270,6 +277,7 @@ impl Progress {
             .collect();
         let moved = behind.iter().any(|id| exported.get(id) > self.exported.get(id));
         self.exported = exported;
+        self.behind = behind.iter().copied().collect();
         if behind.is_empty() { Seen::Done } else { Seen::Behind { moved, partitions: behind } }
     }
 }
@@ -350,6 +358,7 @@ mod tests {
         let mut progress = Progress::default();
         let behind = |moved, partitions: &[u32]| Seen::Behind { moved, partitions: partitions.to_vec() };
         assert_eq!(progress.see(&all, &reports(10, [4, 10])), behind(true, &[1]));
+        assert_eq!(progress.asked(), [1], "an idle exporter needs something to go on");
         assert_eq!(progress.see(&all, &reports(12, [4, 12])), behind(false, &[1]), "frozen");
         assert_eq!(progress.see(&all, &reports(12, [9, 12])), behind(true, &[1]), "a backlog shrinks");
         assert_eq!(progress.see(&all, &reports(20, [10, 12])), Seen::Done, "what came later does not count");
