@@ -8,9 +8,12 @@ set -eu
 home="${KEYSTORE_HOME:-/usr/share/elasticsearch}"
 key="${KEYSTORE_KEY:-/key}/gcs.client.default.credentials_file"
 config="${KEYSTORE_CONFIG:-/config}"
-pause="${KEYSTORE_PAUSE:-5}"
+pause="${KEYSTORE_PAUSE:-2}"
 export ES_PATH_CONF="$config"
 seen=""
+
+# the first process of a container is not ended by a signal that it does not handle: its pod would be Terminating for 30 s
+trap 'exit 143' TERM
 
 take_over() {
   [ -s "$key" ] || return 0

@@ -43,6 +43,11 @@ pub fn elasticsearch_service(release: &str) -> String {
     format!("{release}-elasticsearch-master-hl")
 }
 
+/// Label selector of a component's pods.
+pub fn pods_of(release: &str, component: &str) -> String {
+    format!("app.kubernetes.io/instance={release},app.kubernetes.io/component={component}")
+}
+
 /// StatefulSet of temporary brokers and its headless Service.
 pub fn temporary(release: &str) -> String {
     format!("{release}-zeebe-temporary")

@@ -202,3 +202,14 @@ fn a_hold_waits_whatever_else_is_true(#[case] name: &str, #[case] initialised: b
     world.hold("false");
     assert!(gate.opens_within(SOON), "{}", gate.log());
 }
+
+/// What is not handled does not end the first process of a container: the kubelet would wait 30 s for it.
+#[test]
+fn a_gate_that_waits_handles_the_kubelets_signal() {
+    let world = World::new("signal", NXDOMAIN);
+    let mut gate = world.run();
+    assert!(!gate.opens_within(NEVER), "{}", gate.log());
+    rustix::process::kill_process(rustix::process::Pid::from_child(&gate.child), rustix::process::Signal::TERM)
+        .unwrap();
+    assert_eq!(gate.child.wait().unwrap().code(), Some(143), "{}", gate.log());
+}

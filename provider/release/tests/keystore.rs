@@ -103,3 +103,15 @@ fn a_key_that_comes_or_changes_later_is_taken_over_once() {
     assert!(came && changed);
     assert!(calls.lines().count() <= 3, "{calls}");
 }
+
+/// What is not handled does not end the first process of a container: the kubelet would wait 30 s for it.
+#[test]
+fn who_watches_handles_the_kubelets_signal() {
+    let world = World::new("signal");
+    assert!(world.start("once").wait().unwrap().success());
+    let mut watch = world.start("watch");
+    world.key("one");
+    assert!(eventually(|| world.keystore().as_deref() == Some("one")));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&watch), rustix::process::Signal::TERM).unwrap();
+    assert_eq!(watch.wait().unwrap().code(), Some(143));
+}

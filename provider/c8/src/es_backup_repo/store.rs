@@ -6,9 +6,9 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use c8_clients::{
     Interrupted, Secret, Wait,
     elasticsearch::{self, Elasticsearch, GcsRepository, Repository},
-    kubernetes::{Apply, Delete, Error, Kubernetes, ObjectRef, POD, SECRET as SECRETS},
+    kubernetes::{Apply, Delete, Error, Kubernetes, ObjectRef, SECRET as SECRETS},
 };
-use c8_release::names::{BACKUP_KEY, FIELD_MANAGER, MANAGED_BY, elasticsearch_service};
+use c8_release::names::{BACKUP_KEY, FIELD_MANAGER, MANAGED_BY, pods_of};
 use serde_json::json;
 
 use super::{key::Key, names};
@@ -101,20 +101,9 @@ impl<'a> Store<'a> {
             "data": { BACKUP_KEY: STANDARD.encode(key.file.expose()) },
         });
         self.kubernetes.apply(&manifest, Apply::by(FIELD_MANAGER).forced()).await?;
-        if let Err(error) = self.hurry(key).await {
-            // it comes by itself, a minute or two later
-            tracing::info!(%error, region = self.region.id, "the kubelet could not be asked to bring the key now");
-        }
-        Ok(())
-    }
-
-    /// A kubelet looks for changed Secrets about once a minute, and whenever the pod changes.
-    async fn hurry(&self, key: &Key) -> Result<(), Error> {
-        let service = elasticsearch_service(&self.region.release);
-        for pod in self.kubernetes.pods_behind(&self.region.namespace, &service).await? {
-            let patch = json!({ "metadata": { "annotations": { names::KEY_ANNOTATION: key.id } } });
-            self.kubernetes.merge_patch(&POD.named(&self.region.namespace, &pod), &patch, FIELD_MANAGER).await?;
-        }
+        let pods = pods_of(&self.region.release, "elasticsearch");
+        let mark = (names::KEY_ANNOTATION, key.id.as_str());
+        self.kubernetes.hurry_volumes(&self.region.namespace, &pods, mark, FIELD_MANAGER).await;
         Ok(())
     }
 

@@ -71,7 +71,7 @@ pub async fn peer(client: &C8, place: &Place, namespace: &str, release: &str) ->
     let kubernetes = &alive.kubernetes;
     let look = async {
         let record = record(kubernetes, namespace).await?;
-        let labels = format!("app.kubernetes.io/instance={release},app.kubernetes.io/component=zeebe-broker");
+        let labels = names::pods_of(release, "zeebe-broker");
         let pods = kubernetes.list(&POD, namespace, &labels).await?;
         Ok::<_, Error>((record, pods.iter().any(mode::past_gate)))
     };

@@ -6,9 +6,10 @@ use kube::api::{
 };
 use kube::core::Request as Build;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Error, Kubernetes, ObjectRef, Resource};
+use super::watch::text;
+use super::{Error, Kubernetes, ObjectRef, POD, Resource};
 
 /// How to apply.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +122,23 @@ impl Kubernetes {
         let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
         let request = self.at(object).patch(&object.name, &params, &Patch::Merge(patch));
         self.request("patch", object, request).await
+    }
+
+    /// Has the kubelets bring changed ConfigMaps and Secrets to the volumes of pods now. By themselves they look about once a minute, and
+    /// whenever a pod changes: so each one gets the annotation `mark`, a name and what should be new. A failure is only logged, as the change
+    /// arrives anyway.
+    pub async fn hurry_volumes(&self, namespace: &str, selector: &str, mark: (&str, &str), manager: &str) {
+        let patch = json!({ "metadata": { "annotations": { mark.0: mark.1 } } });
+        let hurried = async {
+            for pod in self.list(&POD, namespace, selector).await? {
+                let pod = POD.named(namespace, text(&pod, "/metadata/name"));
+                self.merge_patch(&pod, &patch, manager).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = hurried.await {
+            tracing::info!(%error, namespace, selector, "the kubelet could not be asked to bring {} now", mark.0);
+        }
     }
 
     /// Creates an object; [`Error::AlreadyExists`] if there is one. `generateName` works.

@@ -134,7 +134,7 @@ fn manifest(namespace: &str, name: &str, items: &[ProbeItem], deadline: u64) -> 
     }))
 }
 
-/// Functions, then a line for each item. busybox' nslookup prints the server's address before the first `Name:`.
+/// Functions, then a line for each item, all at the same time: a region that is lost keeps each of them waiting. busybox' nslookup prints the server's address before the first `Name:`.
 fn script(items: &[ProbeItem]) -> Result<String, Error> {
     let mut script = String::from(concat!(
         "resolve() {\n",
@@ -148,17 +148,17 @@ fn script(items: &[ProbeItem]) -> Result<String, Error> {
     ));
     for (index, item) in items.iter().enumerate() {
         let line = match item {
-            ProbeItem::Resolve(name) => format!("  resolve {index} {}\n", safe(name)?),
+            ProbeItem::Resolve(name) => format!("  resolve {index} {} &\n", safe(name)?),
             ProbeItem::Connect(target) => {
                 let (host, port) = target
                     .rsplit_once(':')
                     .ok_or_else(|| Error::Config { message: format!("`{target}` is not host:port") })?;
-                format!("  connect {index} {} {}\n", safe(host)?, safe(port)?)
+                format!("  connect {index} {} {} &\n", safe(host)?, safe(port)?)
             }
         };
         script.push_str(&line);
     }
-    script.push_str("} > /dev/termination-log\n");
+    script.push_str("  wait\n} > /dev/termination-log\n");
     Ok(script)
 }
 
@@ -231,7 +231,7 @@ mod tests {
         let script = container["command"][2].as_str().unwrap();
         assert!(
             script.contains(
-                "\n  resolve 0 c8-here.b.svc.cluster.local\n  connect 1 10.4.0.9 26502\n} > /dev/termination-log"
+                "\n  resolve 0 c8-here.b.svc.cluster.local &\n  connect 1 10.4.0.9 26502 &\n  wait\n} > /dev/termination-log"
             ),
             "{script}"
         );

@@ -5,7 +5,7 @@ use std::time::Duration;
 use c8_clients::kubernetes::{CONFIG_MAP, DEPLOYMENT, Delete, Error, SERVICE};
 use c8_dr::{RecordState, Topology, peer};
 use c8_release::names;
-use serde_json::json;
+use serde_json::{Value, json};
 use terraform_plugin::Fault;
 
 use crate::failover::{record::fill_healthy, run::Run};
@@ -47,7 +47,12 @@ impl Run<'_> {
     pub(super) async fn open_gates(&mut self, region: u32) -> Result<(), Fault> {
         let first = self.o().record().is_none_or(|record| !record.state.is_failed_over());
         let mode = if first { "normal" } else { "failback" };
-        self.mode(region, &json!({ "mode": mode, "hold": "false" })).await
+        let changed = self.mode(region, &json!({ "mode": mode, "hold": "false" })).await?;
+        let pods = names::pods_of(&self.at(region).release, "zeebe-broker");
+        let mark = (names::MODE, changed["metadata"]["resourceVersion"].as_str().unwrap_or(mode));
+        let (kubernetes, namespace) = (self.kubernetes(region)?, &self.at(region).namespace);
+        kubernetes.hurry_volumes(namespace, &pods, mark, names::SWITCH_FIELD_MANAGER).await;
+        Ok(())
     }
 
     pub(super) async fn web_apps_off(&mut self) -> Result<(), Fault> {
@@ -62,7 +67,7 @@ impl Run<'_> {
     pub(super) async fn resume_survivor(&mut self, lost: u32) -> Result<(), Fault> {
         self.resume(lost).await?;
         self.scale_web_apps(peer(lost), 1).await?;
-        self.mode(peer(lost), &json!({ "webapps": "on" })).await
+        self.mode(peer(lost), &json!({ "webapps": "on" })).await.map(drop)
     }
 
     pub(super) async fn web_apps_on(&mut self) -> Result<(), Fault> {
@@ -107,12 +112,13 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn mode(&self, region: u32, data: &serde_json::Value) -> Result<(), Fault> {
+    /// Changes `c8-mode`; gives it as it then is.
+    async fn mode(&self, region: u32, data: &Value) -> Result<Value, Fault> {
         let map = CONFIG_MAP.named(&self.at(region).namespace, names::MODE);
         let kubernetes = self.kubernetes(region)?;
         self.still_ours().await?;
         match kubernetes.merge_patch(&map, &json!({ "data": data }), names::SWITCH_FIELD_MANAGER).await {
-            Ok(_) => Ok(()),
+            Ok(changed) => Ok(changed),
             Err(Error::NotFound { .. }) => {
                 let mut all = json!({ "mode": "normal", "hold": "false", "webapps": "on" });
                 if let (Some(all), Some(data)) = (all.as_object_mut(), data.as_object()) {
@@ -124,7 +130,7 @@ impl Run<'_> {
                     "metadata": { "name": names::MODE, "namespace": self.at(region).namespace },
                     "data": all,
                 });
-                kubernetes.create(&manifest, names::SWITCH_FIELD_MANAGER).await.map(drop).map_err(|error| fault(&error))
+                kubernetes.create(&manifest, names::SWITCH_FIELD_MANAGER).await.map_err(|error| fault(&error))
             }
             Err(error) => Err(fault(&error)),
         }

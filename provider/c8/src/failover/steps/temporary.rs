@@ -224,8 +224,7 @@ impl Run<'_> {
             SERVICE.named(ns, &own),
             SERVICE.named(ns, &store),
         ];
-        let labels =
-            format!("app.kubernetes.io/instance={},app.kubernetes.io/component={}", at.release, temporary::COMPONENT);
+        let labels = names::pods_of(&at.release, temporary::COMPONENT);
         let claims = kubernetes.list(&PERSISTENT_VOLUME_CLAIM, ns, &labels).await.map_err(|error| broken(&error))?;
         let name = |claim: &Value| claim.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
         objects.extend(claims.iter().filter_map(name).map(|name| PERSISTENT_VOLUME_CLAIM.named(ns, &name)));
