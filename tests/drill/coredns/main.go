@@ -9,6 +9,7 @@ import (
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/forward"
 	_ "github.com/coredns/coredns/plugin/health"
+	_ "github.com/coredns/coredns/plugin/hosts"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/loadbalance"
 	_ "github.com/coredns/coredns/plugin/log"
@@ -21,7 +22,7 @@ import (
 func main() {
 	// the order in which the plugins see a query, as in the released CoreDNS
 	dnsserver.Directives = []string{
-		"reload", "health", "ready", "errors", "log", "cache", "loadbalance", "loop", "kubernetes", "forward", "whoami",
+		"reload", "health", "ready", "errors", "log", "cache", "loadbalance", "loop", "hosts", "kubernetes", "forward", "whoami",
 	}
 	coremain.Run()
 }

@@ -50,24 +50,21 @@ async fn take_away(made: &Made) -> Result<()> {
         Made::Processes { mark } => end_processes(mark).await,
         Made::Cgroup { path } => cgroups::remove(path).await,
         Made::Mounts { folder } => unmount(folder).await,
-        Made::Netns { name } => {
-            if Path::new("/run/netns").join(name).exists() {
-                ip(&format!("netns del {name}")).await?;
-            }
-            Ok(())
-        }
-        Made::Link { name } => {
-            if Path::new("/sys/class/net").join(name).exists() {
-                // it may vanish with its namespace between the question and the command
-                let removed = ip(&format!("link del {name}")).await;
-                if Path::new("/sys/class/net").join(name).exists() {
-                    removed?;
-                }
-            }
-            Ok(())
-        }
+        Made::Netns { name } => gone(&Path::new("/run/netns").join(name), &format!("netns del {name}")).await,
+        Made::Link { name } => gone(&Path::new("/sys/class/net").join(name), &format!("link del {name}")).await,
         Made::Folder { path } => remove_folder(path),
     }
+}
+
+/// Removes what is there. It may vanish between the question and the command, with its namespace or through another `down`.
+async fn gone(path: &Path, removing: &str) -> Result<()> {
+    if path.exists() {
+        let removed = ip(removing).await;
+        if path.exists() {
+            removed?;
+        }
+    }
+    Ok(())
 }
 
 /// Ends the marked processes and everything that they started, until none is left.

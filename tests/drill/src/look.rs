@@ -17,8 +17,8 @@ pub async fn at(http: &reqwest::Client, pod: &Value) -> Option<String> {
         answer.error_for_status().ok()?.json::<Value>().await.ok()
     };
     match pod["component"].as_str()? {
-        "zeebe-broker" => broker(&ask(":9600/actuator/partitions".into()).await?),
-        "elasticsearch" => {
+        "zeebe-broker" | "zeebe-temporary" => broker(&ask(":9600/actuator/partitions".into()).await?),
+        "elasticsearch" | "elasticsearch-temporary" => {
             let health = ask(":9200/_cluster/health".into()).await?;
             let count = ask(":9200/zeebe-record*/_count".into()).await?;
             Some(format!("{}, {} records", health["status"].as_str()?, count["count"].as_u64()?))

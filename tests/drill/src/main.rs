@@ -11,8 +11,10 @@ use c8_drill::cloud::latency;
 use c8_drill::drill::EXAMPLE;
 use c8_drill::place::Place;
 use c8_drill::run::targets::Targets;
+use c8_drill::run::users::Users;
 use c8_drill::server::{self, Client, Wanted};
 use c8_drill::{clean, region, run, setup, status};
+use c8_sandbox::workload::Workload;
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 
@@ -69,7 +71,7 @@ enum Command {
     Workload {
         /// How many instances
         #[arg(long, default_value_t = 20)]
-        instances: u64,
+        instances: usize,
     },
     /// Ask the oracle whether anything was lost or doubled
     Audit,
@@ -205,13 +207,13 @@ async fn execute(place: &Place, command: Command) -> Result<()> {
         Command::Workload { instances } => {
             let client = Client::find(place).await?;
             let gateways = Targets::of(&client.describe().await?)?.gateways(&[0, 1]).await;
-            let workload = json!({"instances": instances, "gateways": gateways, "timeout_ms": 5000});
-            println!("{:#}", client.control("/workload", Some(&workload)).await?);
+            let workload = Workload { instances, gateways, timeout_ms: 5000, ..Workload::default() };
+            println!("{:#}", client.control("/workload", Some(&json!(workload))).await?);
         }
         Command::Audit => {
             let client = Client::find(place).await?;
-            let stores = Targets::of(&client.describe().await?)?.stores(&[0, 1]).await;
-            let seen = client.control("/audit", Some(&json!({"stores": stores}))).await?;
+            let targets = Targets::of(&client.describe().await?)?;
+            let seen = Users { client, targets }.verdict().await?;
             println!("{seen:#}");
             if seen["ok"] != true {
                 bail!("the audit found something");

@@ -88,6 +88,11 @@ impl Place {
         self.run().join("kubeconfig")
     }
 
+    /// What Terraform and the provider log in a run; it outlives the run.
+    pub fn terraform_log(&self) -> PathBuf {
+        self.shared().join(format!("terraform{}.log", self.number))
+    }
+
     /// Sources of what setup builds.
     pub fn sources(&self) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()

@@ -46,7 +46,7 @@ impl Ledger {
 }
 
 /// What a workload does.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Workload {
     /// Instances to start.

@@ -10,21 +10,21 @@ use crate::place::DNS_SERVICE;
 /// Image of the cluster's DNS.
 pub const COREDNS: &str = "registry.k8s.io/coredns/coredns:v1.12.4";
 
-/// Puts everything into a cluster.
+/// Puts everything into a cluster; `cloud` is the address of what stands for Google's.
 ///
 /// # Errors
 /// The API server refuses.
-pub async fn install(client: &Client) -> Result<()> {
-    for object in all() {
+pub async fn install(client: &Client, cloud: &str) -> Result<()> {
+    for object in all(cloud) {
         objects::apply(client, &object).await?;
     }
     Ok(())
 }
 
-fn all() -> Vec<Value> {
+fn all(cloud: &str) -> Vec<Value> {
     let mut all = node_size();
     all.extend(storage_classes());
-    all.extend(dns());
+    all.extend(dns(cloud));
     all
 }
 
@@ -72,6 +72,10 @@ const COREFILE: &str = ".:53 {
         fallthrough in-addr.arpa
         ttl 5
     }
+    hosts {
+        {cloud} storage.googleapis.com
+        fallthrough
+    }
     cache 5
     reload 2s 1s
     loadbalance
@@ -79,7 +83,7 @@ const COREFILE: &str = ".:53 {
 ";
 
 /// CoreDNS behind the Service that GKE names kube-dns.
-fn dns() -> Vec<Value> {
+fn dns(cloud: &str) -> Vec<Value> {
     let meta = |name: &str| json!({"name": name, "namespace": "kube-system", "labels": {"k8s-app": "kube-dns"}});
     let role = "system:coredns";
     let port = |name: &str, protocol: &str| json!({"name": name, "protocol": protocol, "port": 53, "targetPort": 53});
@@ -98,7 +102,7 @@ fn dns() -> Vec<Value> {
         json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": role},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
             "subjects": [{"kind": "ServiceAccount", "name": "coredns", "namespace": "kube-system"}]}),
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("coredns"), "data": {"Corefile": COREFILE}}),
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("coredns"), "data": {"Corefile": COREFILE.replace("{cloud}", cloud)}}),
         json!({"apiVersion": "v1", "kind": "Service", "metadata": meta("kube-dns"),
             "spec": {"clusterIP": DNS_SERVICE, "selector": {"k8s-app": "kube-dns"}, "ports": [port("dns", "UDP"), port("dns-tcp", "TCP")]}}),
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta("coredns"),
@@ -117,7 +121,7 @@ mod tests {
 
     #[test]
     fn every_object_has_a_path() {
-        for object in all() {
+        for object in all("172.30.0.1") {
             assert!(objects::path(&object).is_ok(), "{object}");
         }
     }

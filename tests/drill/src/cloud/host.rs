@@ -142,7 +142,8 @@ impl Cloud {
         let region = machine.insert(region);
         region.start().await?;
         let client = region.client().await?;
-        until_ok(READY, || addons::install(&client))
+        let cloud = inner.place.backbone().host();
+        until_ok(READY, || addons::install(&client, &cloud))
             .await
             .context("what every cluster contains can't be put into it")?;
         if let Some(seen) = inner.seen.lock().get_mut(&slot) {

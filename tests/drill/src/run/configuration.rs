@@ -38,6 +38,11 @@ impl Configuration {
         project.deadline(DEADLINE);
         // whatever becomes of this command, `down` ends terraform too
         project.environment(MARK, &place.mark());
+        // what each step of the provider took
+        let log = place.terraform_log();
+        std::fs::write(&log, "").with_context(|| format!("{} can't be written", log.display()))?;
+        project.environment("TF_LOG_PROVIDER", "DEBUG");
+        project.environment("TF_LOG_PATH", &log.display().to_string());
         if brokers == Brokers::Real {
             project.write("images_override.tf", &with_images())?;
         }

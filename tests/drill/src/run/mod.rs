@@ -7,6 +7,7 @@ mod configuration;
 mod stages;
 mod story;
 pub mod targets;
+pub mod users;
 
 use std::path::PathBuf;
 
@@ -34,6 +35,8 @@ pub enum Sabotage {
     Document,
     /// The fence is taken away, and the region that was given up comes back alive
     Fence,
+    /// Two replicas of each partition start empty at the same time, and outvote what was promised
+    Replicas,
 }
 
 /// The command's options.

@@ -70,6 +70,14 @@ impl Stages {
         Ok(result)
     }
 
+    /// Runs a stage whose text is all that it gives.
+    ///
+    /// # Errors
+    /// It failed, or nothing more was wanted.
+    pub async fn told(&mut self, name: &str, work: impl Future<Output = Result<String>>) -> Result<()> {
+        self.stage(name, async { Ok(((), work.await?)) }).await
+    }
+
     /// The same for what is done in any case.
     ///
     /// # Errors

@@ -1,17 +1,26 @@
 //! Where clients and the audit find real gateways and real stores: the addresses of pods, which are routed to this host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, DeleteParams, ListParams};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::users::settled;
+use crate::setup::images;
 
 /// Cluster and namespace of each region of the example.
 pub const REGIONS: [(&str, &str); 2] = [("camunda-zero", "camunda-ew4"), ("camunda-one", "camunda-ew1")];
+
+/// StatefulSet of the brokers.
+const BROKERS: &str = "camunda-zeebe";
 
 /// After that, an API server counts as one that does not answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,8 +41,12 @@ impl Targets {
         Ok(Self { kubeconfig: path.into() })
     }
 
-    /// A client for the pods of a region.
-    async fn pods(&self, region: usize) -> Result<Api<Pod>> {
+    /// A client for the objects of a region.
+    async fn objects<K>(&self, region: usize) -> Result<Api<K>>
+    where
+        K: kube::Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
         let (cluster, namespace) = REGIONS[region];
         let options = KubeConfigOptions { context: Some(cluster.into()), ..KubeConfigOptions::default() };
         let mut config =
@@ -45,7 +58,7 @@ impl Targets {
 
     async fn list(&self, region: usize, component: &str) -> Result<Vec<Pod>> {
         let selected = ListParams::default().labels(&format!("app.kubernetes.io/component={component}"));
-        let pods = self.pods(region).await?;
+        let pods: Api<Pod> = self.objects(region).await?;
         Ok(tokio::time::timeout(PATIENCE, pods.list(&selected)).await.context("the API server is silent")??.items)
     }
 
@@ -77,12 +90,58 @@ impl Targets {
         found
     }
 
+    /// Whether the brokers are real ones, and not the sandbox's: their image says so.
+    ///
+    /// # Errors
+    /// No region shows a broker.
+    pub async fn brokers_are_real(&self) -> Result<bool> {
+        for region in 0..REGIONS.len() {
+            let pods = self.list(region, "zeebe-broker").await.unwrap_or_default();
+            let containers = pods.iter().filter_map(|pod| pod.spec.as_ref()).flat_map(|spec| &spec.containers);
+            let images: Vec<&str> = containers.filter_map(|container| container.image.as_deref()).collect();
+            if !images.is_empty() {
+                return Ok(images.contains(&images::ZEEBE));
+            }
+        }
+        bail!("no region shows a broker")
+    }
+
+    /// Has a region run only the brokers of some ordinals, one after the other, and waits until it does; the disks of the others stay.
+    ///
+    /// # Errors
+    /// They do not start or end.
+    pub async fn only_brokers(&self, region: usize, ordinals: Range<u32>) -> Result<()> {
+        let sets: Api<StatefulSet> = self.objects(region).await?;
+        let patch = json!({"spec": {"replicas": ordinals.len(), "ordinals": {"start": ordinals.start}}});
+        sets.patch(BROKERS, &PatchParams::default(), &Patch::Merge(&patch)).await?;
+        settled(Duration::from_millis(500), async || {
+            let pods = self.list(region, "zeebe-broker").await?;
+            let running: BTreeSet<u32> = pods.iter().filter(|pod| runs(pod)).filter_map(ordinal).collect();
+            Ok(match pods.len() == running.len() && running == ordinals.clone().collect() {
+                true => Ok(()),
+                false => Err(format!("region {region} runs the brokers of the ordinals {running:?}, not {ordinals:?}")),
+            })
+        })
+        .await
+    }
+
+    /// Admits an empty broker, as a person would who does not read what the gate says.
+    ///
+    /// # Errors
+    /// The API server says no.
+    pub async fn admit(&self, region: usize, broker: u32) -> Result<()> {
+        let services: Api<Service> = self.objects(region).await?;
+        let service = json!({"metadata": {"name": format!("c8-admit-{broker}")}, "spec": {"ports": [{"port": 26502}]}});
+        services.create(&PostParams::default(), &serde_json::from_value(service)?).await?;
+        Ok(())
+    }
+
     /// Deletes the first broker's pod of a region and waits until its successor's container runs.
     ///
     /// # Errors
     /// It does not come back.
     pub async fn kill_a_broker(&self, region: usize) -> Result<String> {
-        let pods = self.pods(region).await?;
+        let pods: Api<Pod> = self.objects(region).await?;
         let victim = self.list(region, "zeebe-broker").await?.into_iter().next().context("there is no broker")?;
         let name = victim.metadata.name.clone().unwrap_or_default();
         pods.delete(&name, &DeleteParams::default().grace_period(0)).await?;
@@ -98,6 +157,10 @@ impl Targets {
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
     }
+}
+
+fn ordinal(pod: &Pod) -> Option<u32> {
+    pod.metadata.name.as_deref()?.rsplit_once('-')?.1.parse().ok()
 }
 
 fn runs(pod: &Pod) -> bool {
