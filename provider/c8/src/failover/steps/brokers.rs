@@ -8,7 +8,7 @@ use std::{
 };
 
 use c8_clients::zeebe::{Error, PlannedChange, ProbeAnswer, Zeebe};
-use c8_dr::{BrokerId, Observation, Part, PartitionId, Step, Topology, peer, state::exporter_id};
+use c8_dr::{BrokerId, Observation, Part, PartitionId, Phase, Step, Topology, peer, state::exporter_id};
 use c8_release::record::RecordState;
 use terraform_plugin::Fault;
 
@@ -22,6 +22,8 @@ use crate::failover::{
 const ATTEMPTS: u32 = 8;
 /// Time for the configuration to be readable after a call whose outcome is not known.
 const UNREADABLE: Duration = Duration::from_secs(2 * 60);
+/// Time until a word that was heard by some leaders only is repeated.
+const AGAIN: Duration = Duration::from_secs(3);
 /// Time without any partition that answers or exports more than before.
 const STALLED: Duration = Duration::from_secs(2 * 60);
 
@@ -77,10 +79,38 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Until the leaders say so, too: one that is just being installed was seen to miss the word and to go on as its disk had it (Zeebe 8.0).
     pub(super) async fn resume(&mut self, lost: u32) -> Result<(), Fault> {
         let zeebe = self.zeebe(peer(lost))?;
-        self.ask_until(|| zeebe.resume_exporting(), Some(Step::Resume { lost })).await?;
-        Ok(())
+        let wait = self.wait.within(UNREADABLE);
+        loop {
+            self.ask_until(|| zeebe.resume_exporting(), Some(Step::Resume { lost })).await?;
+            self.look().await;
+            if self.phase(lost).is_some_and(|phase| !matches!(phase, Phase::Paused | Phase::Mixed))
+                || wait.pause(AGAIN).await.is_err()
+            {
+                // whether it is so is the caller's to confirm
+                return Ok(());
+            }
+        }
+    }
+
+    /// The same the other way round.
+    pub(super) async fn pause_all(&mut self, lost: u32) -> Result<(), Fault> {
+        let zeebe = self.zeebe(peer(lost))?;
+        let wait = self.wait.within(UNREADABLE);
+        loop {
+            self.ask_until(|| zeebe.pause_exporting(), Some(Step::Pause { lost })).await?;
+            self.look().await;
+            if self.phase(lost) == Some(Phase::Paused) || wait.pause(AGAIN).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether the survivor exports.
+    fn phase(&self, lost: u32) -> Option<Phase> {
+        self.o().region(peer(lost)).exporting.known().map(|exporting| exporting.phase)
     }
 
     /// Asks; after a failure that may pass it looks whether the step was done all the same, and asks again.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use c8_clients::elasticsearch::{Elasticsearch, Error, NewSnapshot};
-use c8_dr::{PartitionId, Phase, Snapshot, Step, peer, state::exporter_id};
+use c8_dr::{PartitionId, Phase, Snapshot, peer, state::exporter_id};
 use terraform_plugin::{Fault, parse_duration};
 
 use crate::{
@@ -27,8 +27,7 @@ impl Run<'_> {
 
     pub(super) async fn pause_exporting(&mut self, lost: u32) -> Result<(), Fault> {
         let survivor = peer(lost);
-        let zeebe = self.zeebe(survivor)?;
-        self.ask_until(|| zeebe.pause_exporting(), Some(Step::Pause { lost })).await?;
+        self.pause_all(lost).await?;
         self.settle(survivor).await
     }
 
