@@ -21,6 +21,8 @@ use crate::failover::{engine, look::stand_ins, record::note_proven, run::Run};
 const POD_START: Duration = Duration::from_secs(15 * 60);
 /// Time without a replica that gets on.
 const STALLED: Duration = Duration::from_secs(5 * 60);
+/// Time after which something to replicate is added.
+const NUDGE: Duration = Duration::from_secs(3);
 /// Time for every partition to commit a command.
 const COMMIT: Duration = Duration::from_secs(3 * 60);
 /// Time for objects to be gone.
@@ -125,11 +127,13 @@ impl Run<'_> {
                 c8_dr::topology::list(&missing)
             )));
         }
-        let zeebe = self.zeebe(lost)?;
+        let (zeebe, gateway) = (self.zeebe(lost)?, self.zeebe(peer(lost))?);
         let mut wait = self.wait.within(STALLED);
         let mut before = BTreeMap::new();
+        let mut nudge = tokio::time::Instant::now() + NUDGE;
         loop {
             let mut open: Vec<String> = Vec::new();
+            let mut behind = BTreeSet::new();
             let mut now = BTreeMap::new();
             for id in brokers {
                 let logs = zeebe.raft_logs(&engine::pod_name(self.at(lost), *id)).await;
@@ -138,6 +142,7 @@ impl Run<'_> {
                     now.insert((*id, partition), append);
                     if append.is_none() || append < committed.get(&partition).copied() {
                         open.push(format!("broker {id} of partition {partition}"));
+                        behind.insert(partition);
                     }
                 }
             }
@@ -147,6 +152,13 @@ impl Run<'_> {
             if now != before {
                 wait = self.wait.within(STALLED);
                 before = now;
+            }
+            if tokio::time::Instant::now() >= nudge {
+                // a replica that got all of an idle partition as a snapshot has no log, and is not ready before the next record (seen with Zeebe 8.0)
+                if let Err(error) = gateway.probe(&behind.into_iter().collect::<Vec<_>>()).await {
+                    tracing::info!(%error, "no record could be added for the replicas that lag behind");
+                }
+                nudge = tokio::time::Instant::now() + NUDGE;
             }
             if let Err(ended) = wait.pause(Duration::from_millis(500)).await {
                 return Err(fault(&format!("{} lag behind ({ended})", open.join(", "))));
