@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::configuration::Configuration;
 use super::stages::{Recovery, Stages};
@@ -167,10 +167,12 @@ impl Story {
         let stores = self.targets.stores(&[0]).await;
         let (_, url) = stores.first_key_value().context("the store does not run")?;
         let http = reqwest::Client::new();
-        let query = json!({"max_docs": 1, "query": {"match_all": {}}});
-        let url = format!("{url}/zeebe-record*/_delete_by_query?refresh=true&max_docs=1");
-        let answer: Value = http.post(url).json(&query).send().await?.json().await?;
-        ensure!(answer["deleted"] == 1, "nothing could be broken: {answer}");
+        let found: Value = http.get(format!("{url}/zeebe-record*/_search?size=1")).send().await?.json().await?;
+        let one = &found["hits"]["hits"][0];
+        let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+        let url = format!("{url}/{}/_doc/{}?refresh=true&routing={}", text("_index"), text("_id"), text("_routing"));
+        let answer: Value = http.delete(url).send().await?.json().await?;
+        ensure!(answer["result"] == "deleted", "nothing could be broken: {answer}");
         self.users.notice("lacks").await
     }
 
