@@ -125,7 +125,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
         }
         rest = tail;
     }
-    if seconds > 0.0 && seconds < LONGEST { Ok(Duration::from_secs_f64(seconds)) } else { Err(DurationError::Range) }
+    if !(0.0..LONGEST).contains(&seconds) {
+        return Err(DurationError::Range);
+    }
+    // less than a nanosecond is nothing
+    Some(Duration::from_secs_f64(seconds)).filter(|duration| !duration.is_zero()).ok_or(DurationError::Range)
 }
 
 fn unit_seconds(unit: &str) -> Option<f64> {
@@ -183,6 +187,7 @@ mod tests {
             ("1d", DurationError::Unit),
             ("0", DurationError::Range),
             ("0s", DurationError::Range),
+            (".1ns", DurationError::Range),
             ("-5m", DurationError::Range),
             ("9999999h", DurationError::Range),
         ] {
