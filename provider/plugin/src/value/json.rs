@@ -247,9 +247,9 @@ fn write(text: &mut Vec<u8>, ty: &Type, value: &Value, path: &Trail<'_>, depth: 
     match (ty, value) {
         (_, Value::Null) => text.extend(b"null"),
         (_, Value::Unknown(_)) => return Err(fail(Problem::Unknown)),
-        (Type::Bool, Value::Bool(truth)) => text.extend(if *truth { "true" } else { "false" }.bytes()),
+        (Type::Bool, Value::Bool(truth)) => text.extend(if *truth { "true" } else { "false" }.as_bytes()),
         (Type::String, Value::String(string)) => quote(text, &nfc(string), path)?,
-        (Type::Number, Value::Number(number)) => text.extend(number.to_string().bytes()),
+        (Type::Number, Value::Number(number)) => text.extend(number.to_string().as_bytes()),
         (Type::List(element), Value::List(values)) | (Type::Set(element), Value::Set(values)) => {
             let values = values.iter().enumerate();
             sequence(text, [b'[', b']'], values, |text, (index, value)| {

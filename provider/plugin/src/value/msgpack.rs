@@ -260,7 +260,7 @@ fn number(token: &Token<'_>) -> Result<Number, Problem> {
 }
 
 /// Adds the optional attributes that are missing; every other one must be there.
-pub(super) fn complete(object: &ObjectType, mut values: BTreeMap<String, Value>, path: &Trail<'_>) -> Result<Value> {
+fn complete(object: &ObjectType, mut values: BTreeMap<String, Value>, path: &Trail<'_>) -> Result<Value> {
     // nearly always; each one that is there is in the type
     if values.len() == object.attributes.len() {
         return Ok(Value::Object(values));

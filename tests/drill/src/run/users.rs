@@ -15,7 +15,7 @@ use crate::server::Client;
 const INSTANCES: usize = 40;
 
 /// How long exporters may take to catch up before the audit's word counts; real brokers share two cores with everything else.
-pub const SETTLE: Duration = Duration::from_secs(150);
+const SETTLE: Duration = Duration::from_secs(150);
 
 /// How long a client waits for an answer, in milliseconds.
 const PATIENCE: u64 = 15_000;

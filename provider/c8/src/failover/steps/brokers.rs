@@ -79,30 +79,30 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Until the leaders say so, too: one that is just being installed was seen to miss the word and to go on as its disk had it (Zeebe 8.0).
     pub(super) async fn resume(&mut self, lost: u32) -> Result<(), Fault> {
-        let zeebe = self.zeebe(peer(lost))?;
-        let wait = self.wait.within(UNREADABLE);
-        loop {
-            self.ask_until(|| zeebe.resume_exporting(), Some(Step::Resume { lost })).await?;
-            self.look().await;
-            if self.phase(lost).is_some_and(|phase| !matches!(phase, Phase::Paused | Phase::Mixed))
-                || wait.pause(AGAIN).await.is_err()
-            {
-                // whether it is so is the caller's to confirm
-                return Ok(());
-            }
-        }
+        let heard = |phase| !matches!(phase, Phase::Paused | Phase::Mixed);
+        self.tell_exporters(Step::Resume { lost }, lost, Zeebe::resume_exporting, heard).await
     }
 
-    /// The same the other way round.
     pub(super) async fn pause_all(&mut self, lost: u32) -> Result<(), Fault> {
+        self.tell_exporters(Step::Pause { lost }, lost, Zeebe::pause_exporting, |phase| phase == Phase::Paused).await
+    }
+
+    /// Says it until the leaders say so, too: one that is just being installed was seen to miss the word and to go on as its disk had it
+    /// (Zeebe 8.0). Whether it is so in the end is the caller's to confirm.
+    async fn tell_exporters(
+        &mut self,
+        step: Step,
+        lost: u32,
+        word: impl AsyncFn(&Zeebe) -> Result<(), Error>,
+        heard: impl Fn(Phase) -> bool,
+    ) -> Result<(), Fault> {
         let zeebe = self.zeebe(peer(lost))?;
         let wait = self.wait.within(UNREADABLE);
         loop {
-            self.ask_until(|| zeebe.pause_exporting(), Some(Step::Pause { lost })).await?;
+            self.ask_until(|| word(&zeebe), Some(step.clone())).await?;
             self.look().await;
-            if self.phase(lost) == Some(Phase::Paused) || wait.pause(AGAIN).await.is_err() {
+            if self.phase(lost).is_some_and(&heard) || wait.pause(AGAIN).await.is_err() {
                 return Ok(());
             }
         }
