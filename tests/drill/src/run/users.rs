@@ -23,7 +23,7 @@ const PATIENCE: u64 = 15_000;
 /// What a prober found: when all partitions served again.
 pub type Probe = tokio::task::JoinHandle<Option<Instant>>;
 
-/// Looks again and again until it is as it should be; `Err` within is why it is not so yet, and the error once [`SETTLE`] is over.
+/// Looks again and again until it is as it should be; `Err` within is why it is not so yet, and the error once two and a half minutes are over.
 ///
 /// # Errors
 /// A look fails, or it never is.
