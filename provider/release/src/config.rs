@@ -132,6 +132,13 @@ impl ReleaseConfig {
         self.minor() < 6
     }
 
+    /// How often each member asks another one whether it is alive: often enough to ask every one of a small cluster within the time after
+    /// which a silent one is given up, so that one that was only slow is not. Never above 2 s, which Camunda's own charts set.
+    pub fn probe_interval(&self) -> String {
+        let interval = milliseconds(&self.failure_timeout).map_or(2000, |timeout| (timeout / 5).clamp(200, 2000));
+        format!("{interval}ms")
+    }
+
     /// The initial contact points of every member, as [`names::contact_points`].
     pub fn contact_points(&self) -> String {
         names::contact_points(&self.release, &self.namespaces, self.cluster_size).join(",")
@@ -220,7 +227,7 @@ impl ReleaseConfig {
         if !is_dns_label(&self.storage_class.replace('.', "-"), 253) {
             wrong("storage_class", &self.storage_class, "it must be the name of a StorageClass");
         }
-        if !is_java_duration(&self.failure_timeout) {
+        if milliseconds(&self.failure_timeout).is_none() {
             wrong(
                 "failure_timeout",
                 &self.failure_timeout,
@@ -269,10 +276,16 @@ pub fn is_dns_label(text: &str, longest: usize) -> bool {
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-fn is_java_duration(text: &str) -> bool {
+/// A simple duration as Spring reads it; `None` if it is none, or no time at all.
+fn milliseconds(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = &text[digits.len()..];
-    !digits.is_empty() && digits.parse::<u64>().is_ok_and(|amount| amount > 0) && matches!(unit, "ms" | "s" | "m")
+    let unit = match &text[digits.len()..] {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit).filter(|amount| *amount > 0)
 }
 
 #[cfg(test)]
@@ -309,6 +322,16 @@ pub(crate) mod tests {
         assert_eq!(points[1], "camunda-zeebe-0.camunda-zeebe.camunda-ew1.svc.cluster.local:26502");
         assert_eq!(points[7], "camunda-zeebe-3.camunda-zeebe.camunda-ew1.svc.cluster.local:26502");
         assert_eq!(config(0).contact_points(), config(1).contact_points());
+    }
+
+    #[rstest::rstest]
+    #[case("10s", "2000ms")]
+    #[case("1m", "2000ms")]
+    #[case("3s", "600ms")]
+    #[case("200ms", "200ms")]
+    fn members_are_probed_more_often_than_they_are_given_up(#[case] timeout: &str, #[case] interval: &str) {
+        let config = ReleaseConfig { failure_timeout: timeout.into(), ..config(0) };
+        assert_eq!(config.probe_interval(), interval);
     }
 
     #[rstest::rstest]

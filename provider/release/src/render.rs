@@ -155,6 +155,7 @@ fn view(config: &ReleaseConfig, mode: Mode) -> Value {
         "elasticsearch_urls": config.namespaces.iter().map(|ns| config.elasticsearch_url(ns)).collect::<Vec<_>>(),
         "own_elasticsearch_url": config.elasticsearch_url(config.namespace()),
         "failure_timeout": config.failure_timeout,
+        "probe_interval": config.probe_interval(),
         "storage_class": config.storage_class,
         "own_storage_class": config.storage_class == ReleaseConfig::OWN_STORAGE_CLASS,
         "storage_size": config.storage_size,

@@ -93,6 +93,11 @@ impl Place {
         self.shared().join(format!("terraform{}.log", self.number))
     }
 
+    /// What the pods of a run said; it outlives them and the run.
+    pub fn pod_logs(&self) -> PathBuf {
+        self.shared().join(format!("pods{}", self.number))
+    }
+
     /// Sources of what setup builds.
     pub fn sources(&self) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()

@@ -4,6 +4,7 @@
 //! workers did, the replica logs, and the documents that were read out of the real stores.
 
 mod configuration;
+mod logs;
 mod stages;
 mod story;
 pub mod targets;
@@ -85,6 +86,7 @@ async fn go(place: &Place, wanted: &Wanted, stages: &mut stages::Stages) -> Resu
             async { Ok((images::simulated(place, &ProgressBar::hidden()).await?, images::SIMULATED.to_owned())) };
         stages.stage("the broker as it is in the sources", image).await?;
     }
+    let _kept = logs::Keeper::start(place)?;
     let client = stages.stage("cloud", async { Ok((server::launch(place).await?, String::new())) }).await?;
     let outcome = story::Story::new(place, client, wanted.brokers).await?.tell(wanted.sabotage, stages).await;
     match outcome {

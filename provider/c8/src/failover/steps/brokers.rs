@@ -18,8 +18,9 @@ use crate::failover::{
     run::Run,
 };
 
-/// How often a change is asked for while it fails for a reason that may pass.
-const ATTEMPTS: u32 = 8;
+/// Time for a reason to pass for which a change fails: a broker that was restarted is unknown to the gateway until it was probed, and
+/// its old address is remembered for 30 s.
+const PASSING: Duration = Duration::from_secs(60);
 /// Time for the configuration to be readable after a call whose outcome is not known.
 const UNREADABLE: Duration = Duration::from_secs(2 * 60);
 /// Time until a word that was heard by some leaders only is repeated.
@@ -123,14 +124,15 @@ impl Run<'_> {
         F: Future<Output = Result<T, Error>>,
     {
         let mut pause = Duration::from_millis(250);
-        for attempt in 1..=ATTEMPTS {
+        let passing = self.wait.within(PASSING);
+        loop {
             let error = match ask().await {
                 Ok(answer) => return Ok(Some(answer)),
                 Err(error @ (Error::Rejected(_) | Error::NotFound(_))) => return Err(fault(&error.to_string())),
-                Err(error) if attempt == ATTEMPTS => return Err(fault(&error.to_string())),
+                Err(error) if passing.left().is_zero() => return Err(fault(&error.to_string())),
                 Err(error) => error,
             };
-            tracing::info!(%error, attempt, "asked in vain");
+            tracing::info!(%error, "asked in vain");
             self.pause(pause).await?;
             pause = (pause * 2).min(Duration::from_secs(5));
             let Some(step) = &step else { continue };
@@ -147,7 +149,6 @@ impl Run<'_> {
             }
             self.still_ours().await?;
         }
-        Ok(None)
     }
 
     pub(super) async fn verify_fail_over(&mut self, lost: u32) -> Result<(), Fault> {

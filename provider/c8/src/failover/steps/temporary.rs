@@ -13,7 +13,7 @@ use c8_clients::{
 use c8_dr::{BrokerId, PartitionId, RecordState as DrState, Topology, peer};
 use c8_release::{names, record::RecordState, temporary};
 use serde_json::{Value, json};
-use terraform_plugin::{Fault, parse_duration};
+use terraform_plugin::Fault;
 
 use crate::failover::{engine, look::stand_ins, record::note_proven, run::Run};
 
@@ -63,10 +63,8 @@ impl Run<'_> {
         }
         self.still_ours().await?;
         let url = temporary::store_url(&at.release, &at.namespace);
-        self.annotate(survivor, Set::Own, lost, Some(&url)).await?;
-        self.annotate(survivor, Set::Temporary, lost, Some(&url)).await?;
-        self.restart(survivor, Set::Own).await?;
-        self.restart(survivor, Set::Temporary).await?;
+        self.retell(survivor, Set::Own, lost, Some(&url)).await?;
+        self.retell(survivor, Set::Temporary, lost, Some(&url)).await?;
         self.await_brokers(survivor).await?;
         self.report
             .push(format!("exporting: what is meant for the store of region {lost} goes to one that stands in for it"));
@@ -111,8 +109,7 @@ impl Run<'_> {
     pub(super) async fn divert_rebuilt(&mut self, lost: u32) -> Result<(), Fault> {
         let at = self.at(peer(lost));
         let url = temporary::store_url(&at.release, &at.namespace);
-        self.annotate(lost, Set::Own, lost, Some(&url)).await?;
-        self.restart(lost, Set::Own).await
+        self.retell(lost, Set::Own, lost, Some(&url)).await
     }
 
     /// The replicas hold what was committed when it was asked; what comes later comes to them as to any follower.
@@ -199,15 +196,9 @@ impl Run<'_> {
             // written right before: from here on the stores are equal, and stay so until exporting is resumed
             self.record(survivor, |record| record.state = RecordState::FailingBack).await?;
         }
-        let sets = [(lost, Set::Own), (survivor, Set::Temporary), (survivor, Set::Own)];
-        for (region, set) in sets {
+        for (region, set) in [(lost, Set::Own), (survivor, Set::Temporary), (survivor, Set::Own)] {
             if self.kubernetes(region).is_ok() {
-                self.annotate(region, set, lost, None).await?;
-            }
-        }
-        for (region, set) in sets {
-            if self.kubernetes(region).is_ok() {
-                self.restart(region, set).await?;
+                self.retell(region, set, lost, None).await?;
             }
         }
         Ok(())
@@ -268,7 +259,7 @@ impl Run<'_> {
                 return Err(fault(&format!("{why}; the temporary brokers were started again")));
             }
             if round == 0 {
-                self.pause(self.forgetting(survivor)).await?;
+                self.pause(self.forgetting(survivor)?).await?;
             }
         }
         Ok(())
@@ -301,11 +292,14 @@ impl Run<'_> {
         }
     }
 
-    /// After this silence no member remembers another one.
-    fn forgetting(&self, region: u32) -> Duration {
-        let env = &self.seen.releases[usize::from(region != 0)].env;
-        let timeout = env.get("ZEEBE_BROKER_CLUSTER_MEMBERSHIP_FAILURETIMEOUT");
-        timeout.and_then(|text| parse_duration(&text.to_lowercase()).ok()).unwrap_or(Duration::from_secs(10))
+    /// After this silence no member remembers another one. Until then, a broker of the same id at another address is not found: what
+    /// is known of a member is renewed, but not where it is (`SwimMembershipProtocol.updateState`).
+    ///
+    /// Members are probed in turn, gateways among them; one that did not answer is asked for by others, suspected, then forgotten.
+    fn forgetting(&self, region: u32) -> Result<Duration, Fault> {
+        let members = self.sizes()?.cluster_size + 2;
+        let of = |setting| self.membership(region, setting);
+        Ok(of("PROBEINTERVAL") * members + of("PROBETIMEOUT") * 3 + of("FAILURETIMEOUT"))
     }
 
     async fn set(&self, region: u32, name: &str) -> Result<Value, Fault> {
@@ -340,7 +334,14 @@ impl Run<'_> {
         }
     }
 
-    /// Tells a StatefulSet's pods where to export what is meant for the store of region `lost`. No such set: nothing to tell.
+    /// Tells a StatefulSet's pods where to export what is meant for the store of region `lost`, and waits until they run that way. A set
+    /// at a time: Kubernetes restarts the pods of each as soon as it is told.
+    async fn retell(&mut self, region: u32, set: Set, lost: u32, url: Option<&str>) -> Result<(), Fault> {
+        self.annotate(region, set, lost, url).await?;
+        self.restart(region, set, lost).await
+    }
+
+    /// No such set: nothing to tell.
     async fn annotate(&self, region: u32, set: Set, lost: u32, url: Option<&str>) -> Result<(), Fault> {
         let object = STATEFUL_SET.named(&self.at(region).namespace, &self.name(region, set));
         let annotations = json!({ (names::store_of(lost)): url });
@@ -356,7 +357,7 @@ impl Run<'_> {
     /// Kubernetes rolls one pod at a time from the highest ordinal down, and stops at one that does not get ready. Without a quorum none
     /// does, and at a gate neither: those are deleted here. While partitions are led, a running broker is deleted only if
     /// Kubernetes could be waiting for one at its gate, and only if all others are ready.
-    async fn restart(&mut self, region: u32, set: Set) -> Result<(), Fault> {
+    async fn restart(&mut self, region: u32, set: Set, lost: u32) -> Result<(), Fault> {
         let namespace = self.at(region).namespace.clone();
         let name = self.name(region, set);
         let object = STATEFUL_SET.named(&namespace, &name);
@@ -367,7 +368,11 @@ impl Run<'_> {
             let kubernetes = self.kubernetes(region)?;
             let Some(live) = kubernetes.find(&object).await.map_err(|error| broken(&error))? else { return Ok(()) };
             let pods = kubernetes.list(&POD, &namespace, &labels).await.map_err(|error| broken(&error))?;
-            let pods = Pods::of(&live, &pods, &name);
+            // the gates keep back who is not admitted; everyone else is on the way
+            let gated = set == Set::Own && region == lost;
+            let admits = &self.o().region(peer(region)).admits;
+            let held = |ordinal| gated && !admits.contains(&Topology::broker(region, ordinal));
+            let pods = Pods::of(&live, &pods, &name, held);
             let led = !self.nobody_leads();
             if pods.settled(led) {
                 return Ok(());
@@ -408,12 +413,14 @@ struct Pod {
     ready: bool,
     /// It waits at its gate, or has not got that far.
     waiting: bool,
+    /// It waits, and nobody lets it in for now.
+    held: bool,
     ending: bool,
     stale: bool,
 }
 
 impl Pods {
-    fn of(set: &Value, pods: &[Value], name: &str) -> Self {
+    fn of(set: &Value, pods: &[Value], name: &str, held: impl Fn(u32) -> bool) -> Self {
         let (_, stale) = stand_ins(set, pods, name, |ordinal| ordinal);
         let text = |pod: &Value, at: &str| pod.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
         let prefix = format!("{name}-");
@@ -426,11 +433,13 @@ impl Pods {
             .filter_map(|pod| {
                 let own = text(pod, "/metadata/name");
                 let ordinal = own.strip_prefix(&prefix)?.parse().ok()?;
+                let waiting = !c8_release::mode::past_gate(pod);
                 Some(Pod {
                     ordinal,
                     uid: text(pod, "/metadata/uid"),
                     ready: ready(pod),
-                    waiting: !c8_release::mode::past_gate(pod),
+                    waiting,
+                    held: waiting && held(ordinal),
                     ending: pod.pointer("/metadata/deletionTimestamp").is_some(),
                     stale: stale.contains(&ordinal),
                     name: own,
@@ -442,10 +451,10 @@ impl Pods {
         Self { wanted: usize::try_from(wanted).unwrap_or_default(), pods: found }
     }
 
-    /// All are there, as they are told now; those past their gate are ready if there is a quorum to be ready with.
+    /// All are there, as they are told now; those that are let in are ready if there is a quorum to be ready with.
     fn settled(&self, led: bool) -> bool {
         self.pods.len() == self.wanted
-            && self.pods.iter().all(|pod| !pod.stale && !pod.ending && (pod.waiting || pod.ready || !led))
+            && self.pods.iter().all(|pod| !pod.stale && !pod.ending && (pod.held || pod.ready || !led))
     }
 
     fn to_delete(&self, led: bool) -> Vec<&Pod> {
@@ -457,8 +466,7 @@ impl Pods {
         if !led {
             return stale().collect();
         }
-        let calm =
-            self.pods.len() == self.wanted && self.pods.iter().all(|pod| !pod.ending && (pod.waiting || pod.ready));
+        let calm = self.pods.len() == self.wanted && self.pods.iter().all(|pod| !pod.ending && (pod.held || pod.ready));
         // the same one that Kubernetes would take
         if calm { stale().take(1).collect() } else { Vec::new() }
     }
@@ -480,6 +488,10 @@ mod tests {
         Pod { ordinal, name: format!("p-{ordinal}"), ready, waiting, stale, ..Pod::default() }
     }
 
+    fn held(ordinal: u32) -> Pod {
+        Pod { held: true, ..pod(ordinal, false, false, true) }
+    }
+
     fn deleted(pods: Vec<Pod>, led: bool) -> Vec<u32> {
         let pods = Pods { wanted: 2, pods };
         pods.to_delete(led).iter().map(|pod| pod.ordinal).collect()
@@ -493,11 +505,11 @@ mod tests {
             "1 is not back yet"
         );
         assert!(deleted(vec![pod(0, true, true, false)], true).is_empty(), "1 is not even there");
-        assert_eq!(
-            deleted(vec![pod(1, false, false, true), pod(0, true, true, false)], true),
-            [0],
-            "1 waits at its gate"
+        assert!(
+            deleted(vec![pod(1, false, false, true), pod(0, true, true, false)], true).is_empty(),
+            "1 is still to pass its gate"
         );
+        assert_eq!(deleted(vec![held(1), pod(0, true, true, false)], true), [0], "1 is kept at its gate");
     }
 
     #[test]
@@ -513,7 +525,8 @@ mod tests {
     #[test]
     fn all_pods_are_there_and_as_they_are_told() {
         let settled = |pods, led| Pods { wanted: 2, pods }.settled(led);
-        assert!(settled(vec![pod(1, false, true, false), pod(0, false, false, true)], true));
+        assert!(settled(vec![pod(1, false, true, false), held(0)], true));
+        assert!(!settled(vec![pod(1, false, true, false), pod(0, false, false, true)], true), "0 is let in");
         assert!(!settled(vec![pod(1, false, true, false), pod(0, false, false, false)], true), "0 is not ready");
         assert!(
             settled(vec![pod(1, false, false, false), pod(0, false, false, false)], false),

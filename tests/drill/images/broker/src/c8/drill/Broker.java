@@ -74,6 +74,10 @@ public final class Broker {
     management.status("/health", () -> health(bridge, BrokerHealthCheckService::isBrokerHealthy));
     management.route("/actuator/partitions", request -> partitions(bridge, request));
     management.metrics();
+
+    final Management betweenRegions = new Management(Exporting.PORT);
+    betweenRegions.route("/actuator/partitions", request -> partitions(bridge, request));
+    betweenRegions.start();
     return management;
   }
 

@@ -17,9 +17,13 @@ import java.util.function.Supplier;
  * `POST /actuator/exporting/pause|resume` of 8.2: asks every replica of every partition, and is refused as a whole if one of them
  * can't be asked (dual-region.md 4.5).
  *
- * <p>8.2 sends the request over the command API, which 8.0 has no request for; here it goes to the management port of each broker.
+ * <p>8.2 sends the request over the command API, which 8.0 has no request for. Here it goes to a port of its own beside that API: the
+ * regions let each other in there, and not at the management port.
  */
 final class Exporting {
+  /** Where brokers take such requests. A broker without a gateway has it to spare. */
+  static final int PORT = 26500;
+
   private static final Map<String, String> OPERATIONS = Map.of("pause", "pauseExporting", "resume", "resumeExporting");
 
   private final Supplier<BrokerClient> client;
@@ -63,7 +67,7 @@ final class Exporting {
     for (final int broker : topology.getBrokers()) {
       final String address = topology.getBrokerAddress(broker);
       final String host = address.substring(0, address.lastIndexOf(':'));
-      final URI uri = URI.create("http://" + host + ":" + port(broker) + "/actuator/partitions/" + operation);
+      final URI uri = URI.create("http://" + host + ":" + PORT + "/actuator/partitions/" + operation);
       final HttpRequest call =
           HttpRequest.newBuilder(uri)
               .timeout(Duration.ofSeconds(10))
@@ -84,12 +88,6 @@ final class Exporting {
           }
         });
     return trouble.isEmpty() ? Management.Answer.of(204, "") : failed(trouble.toString());
-  }
-
-  /** 9600, or DRILL_MANAGEMENT_PORTS + 100 · id where several brokers share an address. */
-  private static int port(final int broker) {
-    final String base = System.getenv("DRILL_MANAGEMENT_PORTS");
-    return base == null ? 9600 : Integer.parseInt(base) + 100 * broker;
   }
 
   private static Management.Answer failed(final String why) {
