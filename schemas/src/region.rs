@@ -123,7 +123,7 @@ pub struct Camunda {
     /// Memory request and limit of a broker, such as `4Gi`; none if not set.
     #[tf(optional)]
     pub memory: Attr<String>,
-    /// How long a broker may be silent before the others count it as gone.
+    /// How long a broker may be silent before the others count it as gone. They probe one another five times within it, every 2 s at least.
     #[tf(optional, default = "10s")]
     pub failure_timeout: Attr<String>,
     /// Size of the search store's disk.

@@ -56,11 +56,7 @@ while :; do
   if held; then
     tell "held by ConfigMap c8-mode; c8_failover lifts the hold"
   elif initialised; then
-    if admitted; then
-      say "disk initialised: start (admitted as well)"
-    else
-      say "disk initialised: start"
-    fi
+    say "disk initialised: start"
     exit 0
   elif admitted; then
     say "disk empty, ${admit} resolves: admitted, start"

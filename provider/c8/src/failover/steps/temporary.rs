@@ -49,6 +49,11 @@ impl Run<'_> {
         let objects = temporary::store(&store, &at.release)
             .ok_or_else(|| fault(&format!("the store of region {survivor} is not one that this provider made")))?;
         self.create(survivor, &objects).await?;
+        // brokers and store start side by side: exporters wait for their store, and clients wait for the brokers
+        self.still_ours().await?;
+        let url = temporary::store_url(&at.release, &at.namespace);
+        self.retell(survivor, Set::Own, lost, Some(&url)).await?;
+        self.retell(survivor, Set::Temporary, lost, Some(&url)).await?;
         let stand_in = self.stand_in(survivor)?;
         let wait = self.wait.within(POD_START);
         loop {
@@ -61,10 +66,6 @@ impl Run<'_> {
                 return Err(fault(&format!("the store that stands in does not run: {why}")));
             }
         }
-        self.still_ours().await?;
-        let url = temporary::store_url(&at.release, &at.namespace);
-        self.retell(survivor, Set::Own, lost, Some(&url)).await?;
-        self.retell(survivor, Set::Temporary, lost, Some(&url)).await?;
         self.await_brokers(survivor).await?;
         self.report
             .push(format!("exporting: what is meant for the store of region {lost} goes to one that stands in for it"));

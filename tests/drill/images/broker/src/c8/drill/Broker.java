@@ -51,8 +51,8 @@ public final class Broker {
         .addShutdownHook(
             new Thread(
                 () -> {
-                  // an exit out of an actor's thread, as at an OutOfMemoryError, would wait for itself
-                  Management.haltAfter(8_000);
+                  // without a quorum, or out of an actor's thread as at an OutOfMemoryError, it would wait for itself
+                  Management.haltAfter(4_000);
                   broker.close();
                   try {
                     context.getScheduler().stop().get();
