@@ -63,11 +63,20 @@ pub fn build(bin: &str, flags: &[&str]) -> Result<PathBuf> {
 /// # Errors
 /// It does not compile.
 pub fn build_target(kind: &str, name: &str, flags: &[&str]) -> Result<PathBuf> {
+    // of the whole workspace: features are then those of the tests, and the registry's crates aren't built again
+    build_among(&["--workspace"], kind, name, flags)
+}
+
+/// The same with the features of some packages only (`--package=…`).
+///
+/// # Errors
+/// It does not compile.
+pub fn build_among(packages: &[&str], kind: &str, name: &str, flags: &[&str]) -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        // of the whole workspace: features are then those of the tests, and the registry's crates aren't built again
-        .args(["build", "--quiet", "--workspace", &format!("--{kind}"), name])
+        .args(["build", "--quiet", &format!("--{kind}"), name])
+        .args(packages)
         .arg("--message-format=json-render-diagnostics")
         .args(flags)
         .current_dir(workspace_root())
@@ -82,7 +91,7 @@ pub fn build_target(kind: &str, name: &str, flags: &[&str]) -> Result<PathBuf> {
     }
     let output = command.output().context("can't start cargo")?;
     if !output.status.success() {
-        bail!("`cargo build --workspace --{kind} {name}` failed");
+        bail!("`cargo build {} --{kind} {name}` failed", packages.join(" "));
     }
     String::from_utf8_lossy(&output.stdout)
         .lines()

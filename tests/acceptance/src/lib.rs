@@ -13,7 +13,7 @@ mod project;
 mod run;
 mod world;
 
-pub use binaries::{build, build_target, find_terraform, provider_binary, workspace_root};
+pub use binaries::{build, build_among, build_target, find_terraform, provider_binary, workspace_root};
 pub use installation::{CLUSTERS, Installation};
 pub use project::Project;
 pub use run::Run;

@@ -95,15 +95,10 @@ pub async fn build(place: &Place, bar: &ProgressBar) -> Result<()> {
 pub async fn simulated(place: &Place, bar: &ProgressBar) -> Result<()> {
     bar.set_message("image simulated");
     std::fs::create_dir_all(place.images())?;
-    let workspace = place.sources().join("../../Cargo.toml").display().to_string();
-    let target = place.shared().parent().context("the drill's folder lies in the target folder")?.to_owned();
     // with the drill's own features: what the drill is made of is not compiled a second time
-    let packages = ["--package=c8-drill", "--package=c8-sandbox", "--bin=c8-sandbox-broker"];
-    let words = ["build", "--quiet", "--locked"].into_iter().chain(packages).chain(["--manifest-path"]);
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let folder = ["--target-dir".to_owned(), target.display().to_string()];
-    run(&cargo, words.map(str::to_owned).chain([workspace]).chain(folder)).await?;
-    let binary = target.join("debug/c8-sandbox-broker");
+    let packages = ["--package=c8-drill", "--package=c8-sandbox"];
+    let build = move || acceptance::build_among(&packages, "bin", "c8-sandbox-broker", &["--locked"]);
+    let binary = tokio::task::spawn_blocking(build).await??;
     let script = place.sources().join("images/simulated/startup.sh");
     let binary = binary.as_path();
     let wanted = stamp(&[FORMAT, &base::identity()?], &[binary, script.as_path()])?;
