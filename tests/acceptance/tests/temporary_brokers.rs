@@ -110,9 +110,9 @@ async fn killed_and_gone_on() -> Result<()> {
     let it = Installation::running_of(VERSION).await?;
     it.lose(1).await?;
     it.failover_active(true)?;
-    // the store that stands in is asked; a broker is restarted; the temporary brokers are made
+    // the store that stands in is made; a broker is restarted with it
     let over = [
-        "camunda-elasticsearch-temporary-0:9200",
+        "POST camunda-zero/apis/apps/v1/namespaces/camunda-ew4/statefulsets",
         "DELETE camunda-zero/api/v1/namespaces/camunda-ew4/pods/camunda-zeebe-",
     ];
     for call in over {
