@@ -123,7 +123,7 @@ pub struct Camunda {
     /// Memory request and limit of a broker, such as `4Gi`; none if not set.
     #[tf(optional)]
     pub memory: Attr<String>,
-    /// How long a broker may be silent before the others count it as gone. They probe one another five times within it, every 2 s at least.
+    /// How long a broker may be silent before the others count it as gone. Each of them probes another one every fifth of it, but not more often than every 200 ms nor less often than every 2 s.
     #[tf(optional, default = "10s")]
     pub failure_timeout: Attr<String>,
     /// Size of the search store's disk.

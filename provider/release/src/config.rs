@@ -329,7 +329,7 @@ pub(crate) mod tests {
     #[case("1m", "2000ms")]
     #[case("3s", "600ms")]
     #[case("200ms", "200ms")]
-    fn members_are_probed_more_often_than_they_are_given_up(#[case] timeout: &str, #[case] interval: &str) {
+    fn the_interval_is_a_fifth_of_the_timeout_within_bounds(#[case] timeout: &str, #[case] interval: &str) {
         let config = ReleaseConfig { failure_timeout: timeout.into(), ..config(0) };
         assert_eq!(config.probe_interval(), interval);
     }

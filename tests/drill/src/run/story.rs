@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::configuration::Configuration;
 use super::stages::{Recovery, Stages};
-use super::targets::{REGIONS, Targets};
+use super::targets::{REGIONS, Targets, runs, serves};
 use super::users::{Users, settled};
 use super::{Brokers, Sabotage};
 use crate::place::Place;
@@ -91,7 +91,8 @@ impl Story {
         // the region that is cut off lives: its clients are refused as well
         let clients: &[usize] = if cut { &[0, 1] } else { &[survivor] };
         stages.told("the loss is seen", self.users.are_refused(clients)).await?;
-        stages.told("a broker is killed meanwhile", self.targets.kill_a_broker(survivor)).await?;
+        // without a quorum none gets ready
+        stages.told("a broker is killed meanwhile", self.targets.kill_a_broker(survivor, runs)).await?;
 
         let prober = self.users.probe(survivor).await?;
         let apply = Instant::now();
@@ -115,8 +116,8 @@ impl Story {
         let (survivor, name) = (1 - lost, REGIONS[lost].0);
         let cut = matches!(how, Wanted::CutOff);
         stages.told("old jobs complete", self.users.complete_old_jobs(survivor)).await?;
-        stages.told("a broker is killed after it", self.targets.kill_a_broker(survivor)).await?;
-        stages.told("no-op plan while failed over", self.nothing_to_do()).await?;
+        stages.told("a broker is killed after it", self.targets.kill_a_broker(survivor, serves)).await?;
+        stages.told("no-op plan while failed over", self.configuration.plan_is_empty()).await?;
 
         if cut {
             stages.told("clients of both gateways", self.users.try_everywhere()).await?;
@@ -154,13 +155,6 @@ impl Story {
         });
         let said = said.await?;
         Ok(format!("{said} Refused {refusals} times before."))
-    }
-
-    /// The plan becomes empty: without the broker that was killed, no partition has a leader.
-    async fn nothing_to_do(&self) -> Result<String> {
-        let every = Duration::from_millis(500);
-        settled(every, async || Ok(self.configuration.plan_is_empty().await.map_err(|error| format!("{error:#}"))))
-            .await
     }
 
     /// A round trip between the regions takes its time from now on.

@@ -140,7 +140,7 @@ impl Targets {
     ///
     /// # Errors
     /// It does not come back.
-    pub async fn kill_a_broker(&self, region: usize) -> Result<String> {
+    pub async fn kill_a_broker(&self, region: usize, back: impl Fn(&Pod) -> bool) -> Result<String> {
         let pods: Api<Pod> = self.objects(region).await?;
         let victim = self.list(region, "zeebe-broker").await?.into_iter().next().context("there is no broker")?;
         let name = victim.metadata.name.clone().unwrap_or_default();
@@ -148,7 +148,7 @@ impl Targets {
         let until = Instant::now() + Duration::from_secs(120);
         loop {
             let seen = pods.get_opt(&name).await?;
-            if seen.is_some_and(|pod| pod.metadata.uid != victim.metadata.uid && runs(&pod)) {
+            if seen.is_some_and(|pod| pod.metadata.uid != victim.metadata.uid && back(&pod)) {
                 return Ok(format!("{name} came back by itself"));
             }
             if Instant::now() > until {
@@ -163,9 +163,16 @@ fn ordinal(pod: &Pod) -> Option<u32> {
     pod.metadata.name.as_deref()?.rsplit_once('-')?.1.parse().ok()
 }
 
-fn runs(pod: &Pod) -> bool {
+/// All its containers run.
+pub fn runs(pod: &Pod) -> bool {
     let containers = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
     containers.is_some_and(|all| {
         !all.is_empty() && all.iter().all(|one| one.state.as_ref().is_some_and(|state| state.running.is_some()))
     })
+}
+
+/// It is ready: its partitions are led.
+pub fn serves(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.is_some_and(|all| all.iter().any(|one| one.type_ == "Ready" && one.status == "True"))
 }

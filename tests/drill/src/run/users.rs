@@ -23,7 +23,7 @@ const PATIENCE: u64 = 15_000;
 /// What a prober found: when all partitions served again.
 pub type Probe = tokio::task::JoinHandle<Option<Instant>>;
 
-/// Looks again and again until it is as it should be; `Err` within is why it is not so yet, and the error once two and a half minutes are over.
+/// Looks again and again until it is as it should be; `Err` within is why it is not so yet, and the error once `SETTLE` is over.
 ///
 /// # Errors
 /// A look fails, or it never is.
@@ -157,16 +157,12 @@ impl Users {
     /// # Errors
     /// Something is not completed.
     pub async fn complete_old_jobs(&self, survivor: usize) -> Result<String> {
-        // workers take what is older first; what a worker that went away held comes again
-        settled(Duration::from_millis(500), async || {
-            self.run(&Workload { instances: 1, ..self.through(&[survivor]).await }).await?;
-            let open = self.client.control("/open", None).await?;
-            Ok(match open["open"].as_u64() {
-                Some(0) => Ok(format!("{} completed in all", open["completed"])),
-                _ => Err(format!("{} instances that were acknowledged are not completed", open["open"])),
-            })
-        })
-        .await
+        let seen = self.run(&Workload { instances: 1, drain: true, ..self.through(&[survivor]).await }).await?;
+        let open = self.client.control("/open", None).await?;
+        if open["open"] != 0 {
+            bail!("{} instances that were acknowledged are not completed", open["open"]);
+        }
+        Ok(format!("{} completed in all ({seen:?})", open["completed"]))
     }
 
     /// What the oracle finds now.

@@ -55,7 +55,7 @@ impl Run<'_> {
             fence::ensure(&rules, &rule, &self.wait).await.map_err(|error| fault(&error.to_string()))?;
         }
         // what was under way through an open connection has ended then
-        self.pause(self.membership(survivor, "FAILURETIMEOUT")).await?;
+        self.pause(self.failure_timeout(survivor)).await?;
         let (note, text) = self.prove_fenced(lost, answered).await?;
         self.record(survivor, |record| note_fence(record, note)).await?;
         self.report.push(text);
@@ -250,18 +250,16 @@ impl Run<'_> {
         Ok(Line { group: self.installation.group.clone(), network: self.network(survivor), tags, ranges })
     }
 
-    /// A time of the membership protocol, with Zeebe's default.
-    ///
-    /// `FAILURETIMEOUT`: how long a silent broker is kept. `PROBEINTERVAL`: each time one member is asked whether it is alive.
-    /// `PROBETIMEOUT`: how long an answer may take.
-    pub(super) fn membership(&self, region: u32, setting: &str) -> Duration {
+    /// How long brokers keep a silent one in their membership.
+    pub(super) fn failure_timeout(&self, region: u32) -> Duration {
+        self.membership(region, "FAILURETIMEOUT", Duration::from_secs(10))
+    }
+
+    /// A time of the membership protocol, or Zeebe's default of it.
+    pub(super) fn membership(&self, region: u32, setting: &str, default: Duration) -> Duration {
         let env = &self.seen.releases[usize::from(region != 0)].env;
         let set = env.get(&format!("ZEEBE_BROKER_CLUSTER_MEMBERSHIP_{setting}"));
-        set.and_then(|text| parse_duration(&text.to_lowercase()).ok()).unwrap_or(match setting {
-            "PROBEINTERVAL" => Duration::from_secs(1),
-            "PROBETIMEOUT" => Duration::from_millis(100),
-            _ => Duration::from_secs(10),
-        })
+        set.and_then(|text| parse_duration(&text.to_lowercase()).ok()).unwrap_or(default)
     }
 }
 

@@ -18,8 +18,7 @@ use crate::failover::{
     run::Run,
 };
 
-/// Time for a reason to pass for which a change fails: a broker that was restarted is unknown to the gateway until it was probed, and
-/// its old address is remembered for 30 s.
+/// Time for a reason to pass for which a change fails: a broker that was restarted is unknown to the gateway until it was probed.
 const PASSING: Duration = Duration::from_secs(60);
 /// Time for the configuration to be readable after a call whose outcome is not known.
 const UNREADABLE: Duration = Duration::from_secs(2 * 60);

@@ -299,8 +299,9 @@ impl Run<'_> {
     /// Members are probed in turn, gateways among them; one that did not answer is asked for by others, suspected, then forgotten.
     fn forgetting(&self, region: u32) -> Result<Duration, Fault> {
         let members = self.sizes()?.cluster_size + 2;
-        let of = |setting| self.membership(region, setting);
-        Ok(of("PROBEINTERVAL") * members + of("PROBETIMEOUT") * 3 + of("FAILURETIMEOUT"))
+        let interval = self.membership(region, "PROBEINTERVAL", Duration::from_secs(1));
+        let timeout = self.membership(region, "PROBETIMEOUT", Duration::from_millis(100));
+        Ok(interval * members + timeout * 3 + self.failure_timeout(region))
     }
 
     async fn set(&self, region: u32, name: &str) -> Result<Value, Fault> {
