@@ -110,10 +110,10 @@ async fn killed_and_gone_on() -> Result<()> {
     let it = Installation::running_of(VERSION).await?;
     it.lose(1).await?;
     it.failover_active(true)?;
-    // the store that stands in is made; a broker is restarted with it
+    // the store that stands in is made, and brokers may be restarted with it; the temporary ones are told
     let over = [
         "POST camunda-zero/apis/apps/v1/namespaces/camunda-ew4/statefulsets",
-        "DELETE camunda-zero/api/v1/namespaces/camunda-ew4/pods/camunda-zeebe-",
+        "PATCH camunda-zero/apis/apps/v1/namespaces/camunda-ew4/statefulsets/camunda-zeebe-temporary",
     ];
     for call in over {
         it.kill_at(&[], call).await?;

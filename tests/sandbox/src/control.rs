@@ -215,12 +215,7 @@ async fn forget_workload(State(shared): State<Shared>) -> Json<Value> {
 /// Acknowledged instances whose completion nobody was promised yet.
 async fn show_open(State(shared): State<Shared>) -> Json<Value> {
     let ledger = &shared.lock().ledger;
-    let acknowledged = ledger.requests.values().filter_map(|answer| match answer {
-        workload::Answer::Acknowledged(key) => Some(key),
-        _ => None,
-    });
-    let open = acknowledged.filter(|key| !ledger.completed.contains(key)).count();
-    Json(json!({"open": open, "completed": ledger.completed.len()}))
+    Json(json!({"open": ledger.open(), "completed": ledger.completed.len()}))
 }
 
 async fn run_audit(State(shared): State<Shared>) -> Json<Value> {

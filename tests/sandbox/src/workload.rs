@@ -39,6 +39,15 @@ impl Ledger {
         format!("order-{}", self.serial)
     }
 
+    /// How many instances were acknowledged and are not completed.
+    pub fn open(&self) -> usize {
+        let acknowledged = self.requests.values().filter_map(|answer| match answer {
+            Answer::Acknowledged(key) => Some(key),
+            _ => None,
+        });
+        acknowledged.filter(|key| !self.completed.contains(key)).count()
+    }
+
     /// Forgets all requests; unique keys stay unique.
     pub fn forget(&mut self) {
         *self = Self { serial: self.serial, ..Self::default() };

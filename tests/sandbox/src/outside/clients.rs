@@ -108,6 +108,8 @@ fn refused_or_in_doubt(status: &Status) -> Answer {
 const HELD: i64 = 5000;
 /// Without a job for so long none is left: what a worker that went away held has come again.
 const IDLE: Duration = Duration::from_millis(7000);
+/// The same once all that was acknowledged is completed: only what nobody knows to have been started could be held.
+const SETTLED: Duration = Duration::from_millis(1000);
 
 /// Workers complete what any gateway hands them, until the started instances are done (and, if asked for, no job is left) or time
 /// is over.
@@ -115,11 +117,12 @@ async fn work(shared: &Shared, clients: &[Client], started: &[i64], drain: bool,
     let deadline = tokio::time::Instant::now() + patience.max(Duration::from_secs(5)) * 4;
     let mut busy = tokio::time::Instant::now();
     loop {
-        let done = {
-            let completed = &shared.lock().ledger.completed;
-            started.iter().filter(|key| completed.contains(key)).count()
+        let (done, open) = {
+            let ledger = &shared.lock().ledger;
+            (started.iter().filter(|key| ledger.completed.contains(key)).count(), ledger.open())
         };
-        let over = done == started.len() && (!drain || busy.elapsed() >= IDLE);
+        let enough = if open == 0 { SETTLED } else { IDLE };
+        let over = done == started.len() && (!drain || busy.elapsed() >= enough);
         if over || tokio::time::Instant::now() >= deadline {
             return done;
         }
