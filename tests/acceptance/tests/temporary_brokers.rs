@@ -140,6 +140,28 @@ async fn killed_and_gone_on() -> Result<()> {
     it.destroy().await
 }
 
+/// Lost again while the way back has exporting paused: these versions resume it only where all replicas are, so each broker is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_again_while_exporting_is_paused() -> Result<()> {
+    let it = Installation::running_of(VERSION).await?;
+    it.lose(1).await?;
+    it.failover_active(true)?;
+    it.project.apply(&[]).await?.ok()?;
+    it.project.apply(&["-replace=c8_region.one"]).await?.ok()?;
+    it.failover_active(false)?;
+    it.kill_at(&[], "/_restore").await?;
+
+    it.lose(1).await?;
+    it.failover_active(true)?;
+    it.project.plan(&["-out=again.tfplan"]).await?.exits(2)?.says("resume exporting")?;
+    it.project.apply(&["again.tfplan"]).await?.ok()?;
+    ensure!(it.phase("c8_failover.this").await? == "failed_over");
+    it.works(20).await?;
+    all_complete(&it).await?;
+    it.plan_is_empty().await?;
+    it.world.audit().await.map(drop)
+}
+
 /// The number of brokers is refused when the region is planned, not in the outage.
 #[tokio::test(flavor = "multi_thread")]
 async fn brokers_that_no_temporary_ones_fit_are_refused() -> Result<()> {

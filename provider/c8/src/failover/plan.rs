@@ -67,7 +67,7 @@ fn plan_update(change: &mut Change<Failover>) {
         return;
     };
     let epoch = observation.record().map_or(0, |record| record.epoch);
-    if is_stale(&planned, &observation) {
+    if is_stale(&prior, &planned, &observation) {
         unknown_all(&mut change.planned, &prior);
         // only the decision that was taken before may be carried on; without a record nobody knows which that is
         if epoch > 0 {
@@ -203,7 +203,11 @@ fn inputs_differ(prior: &Model, planned: &Model) -> bool {
 }
 
 /// A cluster is, or will be, another one than the one that was observed: the observation says nothing about it.
-fn is_stale(planned: &Model, observation: &Observation) -> bool {
+///
+/// Of a region that does not answer only the record tells which cluster it was. A rebuilt one is recorded once it is taken back; until then it
+/// is the one of the state, unless it is rebuilt again.
+fn is_stale(prior: &Model, planned: &Model, observation: &Observation) -> bool {
+    let rebuilt = prior.regions != planned.regions;
     let Attr::Known(regions) = &planned.regions else { return true };
     regions.iter().any(|entry| {
         let Attr::Known(reference) = entry else { return true };
@@ -214,8 +218,8 @@ fn is_stale(planned: &Model, observation: &Observation) -> bool {
             Attr::Unknown => true,
             Attr::Known(uid) => {
                 let seen = observation.region(id).api.known();
-                let recorded = observation.record().and_then(|record| record.cluster_uids.get(&id));
-                seen.or(recorded).is_some_and(|other| other != uid)
+                let recorded = || observation.record().filter(|_| rebuilt)?.cluster_uids.get(&id);
+                seen.or_else(recorded).is_some_and(|other| other != uid)
             }
         }
     })

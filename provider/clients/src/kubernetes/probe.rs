@@ -22,7 +22,7 @@ const MANAGER: &str = "terraform-provider-c8";
 pub enum ProbeItem {
     /// Does this name resolve? The detail is its first address.
     Resolve(String),
-    /// Does `host:port` accept a connection within 3 s?
+    /// Does `host:port` accept a connection within 3 s, and 4 s with the look-up of its name?
     Connect(String),
 }
 
@@ -134,7 +134,8 @@ fn manifest(namespace: &str, name: &str, items: &[ProbeItem], deadline: u64) -> 
     }))
 }
 
-/// Functions, then a line for each item, all at the same time: a region that is lost keeps each of them waiting. busybox' nslookup prints the server's address before the first `Name:`.
+/// Functions, then a line for each item, all at the same time: a region that is lost keeps each of them waiting, and the
+/// look-up of its names longer than the connection. busybox' nslookup prints the server's address before the first `Name:`.
 fn script(items: &[ProbeItem]) -> Result<String, Error> {
     let mut script = String::from(concat!(
         "resolve() {\n",
@@ -142,7 +143,7 @@ fn script(items: &[ProbeItem]) -> Result<String, Error> {
         "  if [ -n \"$a\" ]; then echo \"$1 ok $a\"; else echo \"$1 fail no address\"; fi\n",
         "}\n",
         "connect() {\n",
-        "  if nc -z -w 3 \"$2\" \"$3\" >/dev/null 2>&1; then echo \"$1 ok connected\"; else echo \"$1 fail no connection\"; fi\n",
+        "  if timeout 4 nc -z -w 3 \"$2\" \"$3\" >/dev/null 2>&1; then echo \"$1 ok connected\"; else echo \"$1 fail no connection\"; fi\n",
         "}\n",
         "{\n",
     ));

@@ -69,6 +69,14 @@ impl Zeebe {
         self.exporting("resume").await
     }
 
+    /// Resumes exporting on the replicas of one broker, where not all replicas of the cluster are there to be told at once
+    /// (`POST <broker>:9600/actuator/partitions/resumeExporting`).
+    pub async fn resume_exporting_of(&self, pod: &str) -> Result<(), Error> {
+        let call = Call::post("/actuator/partitions/resumeExporting");
+        let answer = self.kubernetes.call_pod(&self.namespace, pod, MANAGEMENT, &call).await?;
+        if answer.is_success() { Ok(()) } else { Err(Error::refused(&answer)) }
+    }
+
     async fn exporting(&self, what: &str) -> Result<(), Error> {
         let call = Call::post(format!("/actuator/exporting/{what}"));
         let answer = self.kubernetes.call_service(&self.namespace, &self.gateway(), MANAGEMENT, &call).await?;

@@ -80,6 +80,7 @@ async fn the_calls_of_8_7() {
             ("POST", "/actuator/exporting/resume", "") => {
                 (200, json!({ "body": null, "status": 204, "contentType": null }))
             }
+            ("POST", "/actuator/partitions/resumeExporting", "") => (200, json!({ "1": { "role": "FOLLOWER" } })),
             ("POST", "/actuator/rebalance", "") => (200, json!({})),
             ("GET", "/actuator/exporters", "") => (404, json!({})),
             ("GET", "/actuator/cluster", "") => (502, json!({ "message": "Failed to connect channel for address …" })),
@@ -96,6 +97,7 @@ async fn the_calls_of_8_7() {
         Err(Error::Incomplete("Expected 4 members of partition 1 but found 2".into()))
     );
     zeebe.resume_exporting().await.unwrap();
+    zeebe.resume_exporting_of("a").await.unwrap();
     zeebe.rebalance().await.unwrap();
     // The fall-back asks the coordinator, which is gone.
     assert!(matches!(zeebe.exporters().await, Err(Error::CoordinatorGone(_))));

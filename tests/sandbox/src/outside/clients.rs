@@ -133,6 +133,8 @@ async fn work(shared: &Shared, clients: &[Client], started: &[i64], drain: bool,
                 worker: "outside".into(),
                 timeout: HELD,
                 max_jobs_to_activate: 50,
+                // answered at once: a gateway that was not told of a job holds the request for 10 s
+                request_timeout: -1,
             };
             let Ok(answer) = client.clone().activate_jobs(within(request, patience)).await else { continue };
             let mut stream = answer.into_inner();

@@ -1,10 +1,10 @@
 //! A broker's own HTTP on 9600: its partitions and its health.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
 use super::{Engine, fixed};
@@ -14,6 +14,7 @@ use crate::world::Shared;
 pub fn management(shared: Shared, pod: String) -> axum::Router {
     axum::Router::new()
         .route("/actuator/partitions", get(partitions))
+        .route("/actuator/partitions/{operation}", post(operate))
         .route("/actuator/prometheus", get(metrics))
         .route("/actuator/health", get(readiness))
         .route("/actuator/health/liveness", get(liveness))
@@ -26,6 +27,18 @@ pub fn management(shared: Shared, pod: String) -> axum::Router {
 
 async fn partitions(State((shared, pod)): State<(Shared, String)>) -> Json<Value> {
     Json(shared.lock().zeebe.partitions_json(&pod))
+}
+
+/// What a broker is told of its own replicas, and nobody else's.
+async fn operate(State((shared, pod)): State<(Shared, String)>, Path(operation): Path<String>) -> Response {
+    let mut world = shared.lock();
+    let pause = match operation.as_str() {
+        "pauseExporting" => true,
+        "resumeExporting" => false,
+        _ => return (StatusCode::NOT_FOUND, Json(json!({}))).into_response(),
+    };
+    world.zeebe.pause_exporters_of(&pod, pause);
+    Json(world.zeebe.partitions_json(&pod)).into_response()
 }
 
 async fn metrics(State((shared, pod)): State<(Shared, String)>) -> String {

@@ -280,14 +280,18 @@ impl Engine {
         }
         let reached: Vec<String> = self.brokers.keys().filter(|pod| self.connected(gateway, pod)).cloned().collect();
         for pod in reached {
-            let (id, disk) = (self.brokers[&pod].id, self.brokers[&pod].disk.clone());
-            if !config.members.contains_key(&id) {
-                continue;
-            }
-            for replica in self.disks.get_mut(&disk).into_iter().flat_map(|disk| disk.replicas.values_mut()) {
-                replica.paused = pause;
+            if config.members.contains_key(&self.brokers[&pod].id) {
+                self.pause_exporters_of(&pod, pause);
             }
         }
         Ok(())
+    }
+
+    /// Pauses or resumes exporting on the replicas of one broker.
+    pub fn pause_exporters_of(&mut self, pod: &str, pause: bool) {
+        let disk = self.brokers.get(pod).and_then(|broker| self.disks.get_mut(&broker.disk));
+        for replica in disk.into_iter().flat_map(|disk| disk.replicas.values_mut()) {
+            replica.paused = pause;
+        }
     }
 }

@@ -109,7 +109,7 @@ impl Run<'_> {
     }
 
     /// Whether the survivor exports.
-    fn phase(&self, lost: u32) -> Option<Phase> {
+    pub(super) fn phase(&self, lost: u32) -> Option<Phase> {
         self.o().region(peer(lost)).exporting.known().map(|exporting| exporting.phase)
     }
 

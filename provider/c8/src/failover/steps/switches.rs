@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use c8_clients::kubernetes::{CONFIG_MAP, DEPLOYMENT, Delete, Error, SERVICE};
-use c8_dr::{RecordState, Topology, peer};
+use c8_dr::{RecordState, Strategy, Topology, peer};
 use c8_release::names;
 use serde_json::{Value, json};
 use terraform_plugin::Fault;
@@ -65,7 +65,10 @@ impl Run<'_> {
 
     /// The other region's gates are not touched: it may be rebuilt, and hold.
     pub(super) async fn resume_survivor(&mut self, lost: u32) -> Result<(), Fault> {
-        self.resume(lost).await?;
+        match Strategy::seen(self.o()) {
+            Strategy::ClusterApi => self.resume(lost).await?,
+            Strategy::TemporaryBrokers => self.resume_each(lost).await?,
+        }
         self.scale_web_apps(peer(lost), 1).await?;
         self.mode(peer(lost), &json!({ "webapps": "on" })).await.map(drop)
     }
