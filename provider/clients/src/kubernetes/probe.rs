@@ -143,7 +143,12 @@ fn script(items: &[ProbeItem]) -> Result<String, Error> {
         "  if [ -n \"$a\" ]; then echo \"$1 ok $a\"; else echo \"$1 fail no address\"; fi\n",
         "}\n",
         "connect() {\n",
-        "  if timeout 4 nc -z -w 3 \"$2\" \"$3\" >/dev/null 2>&1; then echo \"$1 ok connected\"; else echo \"$1 fail no connection\"; fi\n",
+        // not `timeout`: a busybox may prefer its own nc to the image's, and that may lack -z
+        "  nc -z -w 3 \"$2\" \"$3\" >/dev/null 2>&1 &\n",
+        "  nc=$!\n",
+        "  (sleep 4; kill $nc) >/dev/null 2>&1 &\n",
+        "  if wait $nc; then echo \"$1 ok connected\"; else echo \"$1 fail no connection\"; fi\n",
+        "  kill $! 2>/dev/null\n",
         "}\n",
         "{\n",
     ));
