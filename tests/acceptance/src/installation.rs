@@ -20,7 +20,7 @@ pub struct Installation {
 pub const CLUSTERS: [&str; 2] = ["camunda-zero", "camunda-one"];
 
 /// Their namespaces.
-const NAMESPACES: [&str; 2] = ["camunda-ew4", "camunda-ew1"];
+pub const NAMESPACES: [&str; 2] = ["camunda-ew4", "camunda-ew1"];
 
 /// Brokers in both regions together.
 const BROKERS: usize = 4;
@@ -207,8 +207,8 @@ terraform {{
 
 data "{data_source}" "now" {{
   topology = [
-    {{ location = "europe-west4-b", cluster = "{}", namespace = "camunda-ew4" }},
-    {{ location = "europe-west1-b", cluster = "{}", namespace = "camunda-ew1" }},
+    {{ location = "europe-west4-b", cluster = "{}", namespace = "{}" }},
+    {{ location = "europe-west1-b", cluster = "{}", namespace = "{}" }},
   ]
 }}
 
@@ -216,7 +216,7 @@ output "now" {{
   value = data.{data_source}.now
 }}
 "#,
-            CLUSTERS[0], CLUSTERS[1]
+            CLUSTERS[0], NAMESPACES[0], CLUSTERS[1], NAMESPACES[1]
         );
         project.write("main.tf", &question)?;
         project.write("provider.tf", &self.world.provider_block())?;

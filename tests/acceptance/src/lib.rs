@@ -14,7 +14,7 @@ mod run;
 mod world;
 
 pub use binaries::{build, build_among, build_target, find_terraform, provider_binary, workspace_root};
-pub use installation::{CLUSTERS, Installation};
+pub use installation::{CLUSTERS, Installation, NAMESPACES};
 pub use project::Project;
 pub use run::Run;
 pub use world::World;

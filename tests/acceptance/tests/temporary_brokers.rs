@@ -3,14 +3,13 @@
 
 use std::time::Duration;
 
-use acceptance::{CLUSTERS, Installation};
+use acceptance::{CLUSTERS, Installation, NAMESPACES};
 use anyhow::{Result, bail, ensure};
 use rstest::rstest;
 use serde_json::json;
 
 const VERSION: &str = "8.2.25";
 const REGIONS: [&str; 2] = ["c8_region.zero", "c8_region.one"];
-const PLACES: [&str; 2] = ["camunda-ew4", "camunda-ew1"];
 
 /// Waits until a broker runs and is ready, or (without a quorum) just runs.
 async fn broker_is_back(it: &Installation, id: u64, ready: bool) -> Result<()> {
@@ -68,7 +67,7 @@ async fn fail_over_and_back(#[case] lost: usize) -> Result<()> {
         .says("claim the transition")?
         .says("fence:")?
         .says(&format!("let another store stand in for the one of region {lost}"))?
-        .says(&format!("start temporary brokers {lost} on empty disks in {}", PLACES[survivor]))?
+        .says(&format!("start temporary brokers {lost} on empty disks in {}", NAMESPACES[survivor]))?
         .says(CLUSTERS[lost])?;
     let changes = it.project.changes("failover.tfplan").await?;
     ensure!(changes == [("c8_failover.this".to_owned(), "update".to_owned())], "{changes:?}");

@@ -162,13 +162,7 @@ fn a_cluster_that_is_rebuilt_in_this_apply_leaves_the_steps_unknown() {
 
 #[test]
 fn a_rebuilt_cluster_that_is_lost_before_it_is_recorded_hides_no_steps() {
-    let rebuilt = |active| {
-        let mut model = state(active);
-        let Attr::Known(list) = &mut model.regions else { panic!() };
-        let Attr::Known(one) = &mut list[1] else { panic!() };
-        one.cluster_uid = Attr::Known("u1-new".to_owned());
-        model
-    };
+    let rebuilt = |active| Model { regions: regions("u0", "u1-new"), ..state(active) };
     let change = planned(Some(rebuilt(false)), rebuilt(true), Some(observation([true, false])));
     assert!(!change.diags.has_errors(), "{:?}", change.diags);
     assert!(!texts(&change.planned).is_empty());

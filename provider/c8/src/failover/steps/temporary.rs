@@ -199,7 +199,7 @@ impl Run<'_> {
     }
 
     /// Resumes exporting broker by broker: these versions take the word to all of them only when all four replicas of every partition
-    /// are there, and one is not.
+    /// are there, and one is not. Each must answer: whether a follower is paused is nowhere to be read.
     pub(super) async fn resume_each(&mut self, lost: u32) -> Result<(), Fault> {
         let zeebe = self.zeebe(peer(lost))?;
         let wait = self.wait.within(RESUMED);
