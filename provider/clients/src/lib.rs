@@ -28,4 +28,4 @@ mod wait;
 pub mod zeebe;
 
 pub use secret::Secret;
-pub use wait::{Interrupted, Wait};
+pub use wait::{Interrupted, Pace, Wait};

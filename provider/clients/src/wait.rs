@@ -17,26 +17,45 @@ pub enum Interrupted {
     Cancelled,
 }
 
+/// When to look again: each 100 ms at first, then after a sixteenth of what was waited already, at most after 5 s. A wait so ends
+/// at most a sixteenth later than what it waits for, and a long one asks seldom.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    begun: Instant,
+}
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+impl Pace {
+    /// The wait begins now.
+    pub fn begin() -> Self {
+        Self { begun: Instant::now() }
+    }
+
+    /// How long to pause now.
+    pub fn pause(&self) -> Duration {
+        pause_after(self.begun.elapsed())
+    }
+}
+
+fn pause_after(waited: Duration) -> Duration {
+    (waited / 16).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+}
+
 /// A deadline and a cancellation, for everything that polls.
-///
-/// Polls start fast and slow down: 100 ms, doubling, at most [`Wait::slowest`].
 #[derive(Clone, Debug)]
 pub struct Wait {
     /// When to give up.
     pub deadline: Instant,
     /// Fires when Terraform sends Stop.
     pub cancel: CancellationToken,
-    /// The longest pause between two looks.
-    pub slowest: Duration,
 }
-
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const SLOWEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Wait {
     /// Until `deadline`, or until `cancel` fires.
     pub fn new(deadline: Instant, cancel: CancellationToken) -> Self {
-        Self { deadline, cancel, slowest: SLOWEST_PAUSE }
+        Self { deadline, cancel }
     }
 
     /// For `duration` from now, without a way to stop it.
@@ -48,12 +67,6 @@ impl Wait {
     #[must_use]
     pub fn within(&self, duration: Duration) -> Self {
         Self { deadline: self.deadline.min(Instant::now() + duration), ..self.clone() }
-    }
-
-    /// The same wait with another longest pause.
-    #[must_use]
-    pub fn polling_every(&self, slowest: Duration) -> Self {
-        Self { slowest, ..self.clone() }
     }
 
     /// What is left of it.
@@ -86,19 +99,18 @@ impl Wait {
         }
     }
 
-    /// Looks again and again until `look` gives `Some`. Its errors end the wait.
+    /// Looks again and again, at a [`Pace`], until `look` gives `Some`. Its errors end the wait.
     pub async fn until<T, E, F>(&self, mut look: impl FnMut() -> F) -> Result<T, E>
     where
         E: From<Interrupted>,
         F: Future<Output = Result<Option<T>, E>>,
     {
-        let mut pause = FIRST_PAUSE.min(self.slowest);
+        let pace = Pace::begin();
         loop {
             if let Some(found) = self.run(look()).await?? {
                 return Ok(found);
             }
-            self.pause(pause).await?;
-            pause = (pause * 2).min(self.slowest);
+            self.pause(pace.pause()).await?;
         }
     }
 }
@@ -106,7 +118,18 @@ impl Wait {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use rstest::rstest;
+
     use super::*;
+
+    #[rstest]
+    #[case::at_once(0, 100)]
+    #[case::still_fast(1_600, 100)]
+    #[case::a_restart(16_000, 1_000)]
+    #[case::a_cluster(600_000, 5_000)]
+    fn looks_ever_less_often(#[case] waited: u64, #[case] pause: u64) {
+        assert_eq!(pause_after(Duration::from_millis(waited)), Duration::from_millis(pause));
+    }
 
     #[tokio::test]
     async fn ends_at_the_deadline() {

@@ -1,11 +1,9 @@
 //! The way out of a cluster: workloads, disks, then the namespace, so that no disk is orphaned.
 
-use std::time::Duration;
-
-use c8_clients::kubernetes::CONFIG_MAP;
+use c8_clients::Pace;
 use c8_clients::kubernetes::{
-    DEPLOYMENT, Delete, Error, Kubernetes, NAMESPACE, ObjectRef, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD,
-    Resource, SERVICE, STATEFUL_SET, STORAGE_CLASS,
+    CONFIG_MAP, DEPLOYMENT, Delete, Error, Kubernetes, NAMESPACE, ObjectRef, PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM, POD, Resource, SERVICE, STATEFUL_SET, STORAGE_CLASS,
 };
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -135,26 +133,24 @@ impl Teardown {
     /// Waits, at most half of the time that is left, until a list is empty; returns what still is in it.
     async fn wait_until_none(&self, resource: &Resource, labels: &str) -> Result<Vec<ObjectRef>, Error> {
         let until = Instant::now() + self.deadline.saturating_duration_since(Instant::now()) / 2;
-        let mut pause = Duration::from_millis(100);
+        let pace = Pace::begin();
         loop {
             let left = self.objects(resource, labels).await?;
             if left.is_empty() || Instant::now() >= until {
                 return Ok(left);
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
+            sleep(pace.pause()).await;
         }
     }
 
     async fn wait_gone(&self, object: &ObjectRef) -> Result<Option<Value>, Error> {
-        let mut pause = Duration::from_millis(100);
+        let pace = Pace::begin();
         loop {
             let live = self.kubernetes.find(object).await?;
             if live.is_none() || Instant::now() >= self.deadline {
                 return Ok(live);
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
+            sleep(pace.pause()).await;
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use c8_clients::{
-    Wait,
+    Pace, Wait,
     gcp::DnsProvider,
     kubernetes::{
         Error,
@@ -314,7 +314,7 @@ async fn prove(
     let region = installation.region(id);
     let name = installation.peer(id).dns_name(HERE);
     let wait = wait(ctx).within(PROOF);
-    let mut pause = Duration::from_millis(500);
+    let pace = Pace::begin();
     let mut tries = 0_u32;
     loop {
         let items = [ProbeItem::Resolve(name.clone())];
@@ -335,10 +335,9 @@ async fn prove(
                 return Err(format!("{}: {error}.", region.title()));
             }
         }
-        if wait.pause(pause).await.is_err() {
+        if wait.pause(pace.pause()).await.is_err() {
             return Err(format!("{}: `{name}` does not resolve ({why}).", region.title()));
         }
-        pause = (pause * 2).min(Duration::from_secs(10));
     }
 }
 

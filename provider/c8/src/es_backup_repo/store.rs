@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use c8_clients::{
-    Interrupted, Secret, Wait,
+    Interrupted, Pace, Secret, Wait,
     elasticsearch::{self, Elasticsearch, GcsRepository, Repository},
     kubernetes::{Apply, Delete, Error, Kubernetes, ObjectRef, SECRET as SECRETS},
 };
@@ -187,7 +187,7 @@ impl<'a> Store<'a> {
     async fn verify(&self, store: &Elasticsearch, repository: &str) -> Result<(), StoreError> {
         let wait = self.wait.within(KEY);
         let mut last = None;
-        let mut pause = Duration::from_millis(300);
+        let pace = Pace::begin();
         loop {
             let tried = match wait.run(store.reload_secure_settings()).await {
                 Ok(Ok(())) => store.verify_repository(repository, &wait).await,
@@ -200,14 +200,13 @@ impl<'a> Store<'a> {
                 Err(error) => {
                     tracing::debug!(region = self.region.id, repository, %error, "the repository does not work yet");
                     last = Some(error.to_string());
-                    wait.pause(pause).await
+                    wait.pause(pace.pause()).await
                 }
             };
             if let Err(why) = why {
                 let what = "the search store to reach the bucket with the key";
                 return Err(StoreError::Waiting { what, why, last });
             }
-            pause = (pause * 2).min(Duration::from_secs(5));
         }
     }
 }

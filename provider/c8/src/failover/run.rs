@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use c8_clients::{
-    Wait,
+    Pace, Wait,
     kubernetes::{Kubernetes, lease::Lease},
 };
 use c8_dr::{Goal, Observation, State, Step, assert_before, classify, is_covered, is_reached, next_steps, refuse};
@@ -365,9 +365,9 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let wait = self.wait.within(patience(step));
-        let mut pause = Duration::from_millis(100);
+        let pace = Pace::begin();
         while !step.done(self.o()) {
-            if let Err(why) = wait.pause(pause).await {
+            if let Err(why) = wait.pause(pace.pause()).await {
                 let seen = match step {
                     Step::AwaitHealthy | Step::RecordHealthy => self
                         .o()
@@ -382,7 +382,6 @@ impl<'a> Run<'a> {
                 };
                 return Err(failed(step, text, &format!("{why}.{seen}")));
             }
-            pause = (pause * 2).min(Duration::from_secs(5));
             self.look().await;
             if let State::Split(why) = classify(self.o()) {
                 return Err(failed(step, text, &why));

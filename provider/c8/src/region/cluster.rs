@@ -1,9 +1,7 @@
 //! The GKE cluster of a region: created, adopted, or found.
 
-use std::time::Duration;
-
 use c8_clients::{
-    Interrupted, Wait,
+    Interrupted, Pace, Wait,
     gcp::{ClusterStatus, Clusters, Error, NewCluster},
 };
 use c8_schemas::{Cluster, topology::Place};
@@ -80,7 +78,7 @@ async fn create(
 /// Waits until the cluster's API answers; else why it does not.
 pub async fn answers(client: &C8, place: &Place, wait: &Wait) -> Result<Arc<Alive>, String> {
     let mut why = String::new();
-    let mut pause = Duration::from_millis(100);
+    let pace = Pace::begin();
     loop {
         match client.look(place).await {
             Reach::Alive(alive) => return Ok(alive),
@@ -88,13 +86,12 @@ pub async fn answers(client: &C8, place: &Place, wait: &Wait) -> Result<Arc<Aliv
             Reach::Silent(silent) if silent.forbidden => return Err(silent.why.clone()),
             Reach::Silent(silent) => why.clone_from(&silent.why),
         }
-        if let Err(ended) = wait.pause(pause).await {
+        if let Err(ended) = wait.pause(pace.pause()).await {
             return Err(match ended {
                 Interrupted::Deadline => format!("{why}; the time for it ran out"),
                 Interrupted::Cancelled => format!("{why}; it was interrupted"),
             });
         }
-        pause = (pause * 2).min(Duration::from_secs(5));
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! Nothing here waits for a broker: with half of the brokers there is no quorum.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use c8_clients::{
-    Wait,
+    Pace, Wait,
     kubernetes::{Error, Kubernetes},
 };
 use c8_release::{Mode, apply::Applier, mode, render};
@@ -83,13 +83,12 @@ async fn mode_of(ctx: &Context<C8>, setup: &Setup, alive: &Alive) -> Result<(Mod
 }
 
 async fn wait_for_store(kubernetes: &Kubernetes, setup: &Setup, wait: &Wait) -> Result<(), String> {
-    let mut pause = Duration::from_millis(100);
+    let pace = Pace::begin();
     loop {
         let seen = live::store_is_green(kubernetes, setup.release.namespace(), &setup.release.release).await;
         let Err(why) = seen else { return Ok(()) };
-        if let Err(ended) = wait.pause(pause).await {
+        if let Err(ended) = wait.pause(pace.pause()).await {
             return Err(format!("the search store is not green: {why}; {ended}"));
         }
-        pause = (pause * 2).min(Duration::from_secs(5));
     }
 }

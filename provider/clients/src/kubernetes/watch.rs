@@ -84,12 +84,14 @@ impl Kubernetes {
         .await
     }
 
-    /// Until a pod has Succeeded or Failed; gives the pod.
+    /// Until a pod has Succeeded or Failed, or its containers have ended: they say what they saw seconds before a kubelet
+    /// has taken the pod down and names its phase. For pods that never restart. Gives the pod.
     pub async fn pod_finished(&self, pod: &ObjectRef, wait: &Wait) -> Result<Value, Error> {
         self.watch(pod, "finish", wait, |found| {
             let Some(found) = found else { return Err(Error::NotFound { what: pod.to_string() }) };
             match text(found, "/status/phase") {
                 "Succeeded" | "Failed" => Ok(Seen::Done(found.clone())),
+                _ if all_ended(found) => Ok(Seen::Done(found.clone())),
                 phase => Ok(Seen::NotYet(waiting_reason(found).unwrap_or_else(|| format!("its phase is {phase}")))),
             }
         })
@@ -108,6 +110,11 @@ impl Kubernetes {
         })
         .await
     }
+}
+
+fn all_ended(pod: &Value) -> bool {
+    let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array);
+    statuses.is_some_and(|all| !all.is_empty() && all.iter().all(|one| one.pointer("/state/terminated").is_some()))
 }
 
 /// `Err` says how far it is.
@@ -160,5 +167,15 @@ mod tests {
     #[case(json!({ "kind": "StatefulSet", "spec": { "replicas": 1 }, "status": { "replicas": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "a" } }), Ok(()))]
     fn rollouts(#[case] object: Value, #[case] expected: Result<(), &str>) {
         assert_eq!(rollout(&object), expected.map_err(str::to_owned));
+    }
+
+    #[rstest]
+    #[case::not_started(json!({ "status": { "phase": "Pending" } }), false)]
+    #[case::none_reported(json!({ "status": { "phase": "Running", "containerStatuses": [] } }), false)]
+    #[case::running(json!({ "status": { "containerStatuses": [{ "state": { "running": {} } }] } }), false)]
+    #[case::one_of_two(json!({ "status": { "containerStatuses": [{ "state": { "terminated": {} } }, { "state": { "running": {} } }] } }), false)]
+    #[case::ended(json!({ "status": { "phase": "Running", "containerStatuses": [{ "state": { "terminated": { "message": "0 ok" } } }] } }), true)]
+    fn containers_end_before_their_pod(#[case] pod: Value, #[case] expected: bool) {
+        assert_eq!(all_ended(&pod), expected);
     }
 }

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use c8_clients::zeebe::{Error, PlannedChange, ProbeAnswer, Zeebe};
+use c8_clients::{
+    Pace,
+    zeebe::{Error, PlannedChange, ProbeAnswer, Zeebe},
+};
 use c8_dr::{BrokerId, Observation, Part, PartitionId, Phase, Step, Topology, peer, state::exporter_id};
 use c8_release::record::RecordState;
 use terraform_plugin::Fault;
@@ -122,7 +125,7 @@ impl Run<'_> {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let mut pause = Duration::from_millis(250);
+        let pace = Pace::begin();
         let passing = self.wait.within(PASSING);
         loop {
             let error = match ask().await {
@@ -132,8 +135,7 @@ impl Run<'_> {
                 Err(error) => error,
             };
             tracing::info!(%error, "asked in vain");
-            self.pause(pause).await?;
-            pause = (pause * 2).min(Duration::from_secs(5));
+            self.pause(pace.pause()).await?;
             let Some(step) = &step else { continue };
             let wait = self.wait.within(UNREADABLE);
             loop {
@@ -141,7 +143,7 @@ impl Run<'_> {
                 match outcome(step, self.o()) {
                     Outcome::Done => return Ok(None),
                     Outcome::NotDone => break,
-                    Outcome::Unknown => wait.pause(pause).await.map_err(|ended| {
+                    Outcome::Unknown => wait.pause(pace.pause()).await.map_err(|ended| {
                         fault(&format!("{error}; whether it was done all the same can't be read ({ended})"))
                     })?,
                 }
@@ -175,7 +177,7 @@ impl Run<'_> {
         let partitions: BTreeSet<PartitionId> = self.sizes()?.partitions().collect();
         let zeebe = self.zeebe(survivor)?;
         let mut wait = self.wait.within(STALLED);
-        let mut pause = Duration::from_millis(200);
+        let pace = Pace::begin();
         let mut progress = Progress { open: partitions.clone(), ..Progress::default() };
         loop {
             let asked = progress.asked();
@@ -210,10 +212,9 @@ impl Run<'_> {
             if moved {
                 wait = self.wait.within(STALLED);
             }
-            if let Err(ended) = wait.pause(pause).await {
+            if let Err(ended) = wait.pause(pace.pause()).await {
                 return Err(fault(&format!("{why} ({ended})")));
             }
-            pause = (pause * 2).min(Duration::from_secs(5));
         }
     }
 
