@@ -157,12 +157,16 @@ impl Users {
     /// # Errors
     /// Something is not completed.
     pub async fn complete_old_jobs(&self, survivor: usize) -> Result<String> {
-        let seen = self.run(&Workload { instances: 1, drain: true, ..self.through(&[survivor]).await }).await?;
-        let open = self.client.control("/open", None).await?;
-        if open["open"] != 0 {
-            bail!("{} instances that were acknowledged are not completed", open["open"]);
-        }
-        Ok(format!("{} completed in all ({seen:?})", open["completed"]))
+        settled(Duration::from_secs(1), async || {
+            let seen = self.run(&Workload { instances: 1, drain: true, ..self.through(&[survivor]).await }).await?;
+            let open = self.client.control("/open", None).await?;
+            Ok(if open["open"] == 0 {
+                Ok(format!("{} completed in all ({seen:?})", open["completed"]))
+            } else {
+                Err(format!("{} instances that were acknowledged are not completed", open["open"]))
+            })
+        })
+        .await
     }
 
     /// What the oracle finds now.
