@@ -7,7 +7,7 @@ mod figures;
 mod growth;
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -70,14 +70,9 @@ fn installed(binary: &Path, directory: &Path) -> Result<PathBuf> {
     // what Go copies at a time
     const PIECE: usize = 32 << 10;
     let path = directory.join(binary.file_name().context("a binary without a name")?);
-    let (mut from, mut to) = (File::open(binary)?, File::create(&path)?);
-    let mut piece = vec![0; PIECE];
-    loop {
-        let count = from.read(&mut piece)?;
-        if count == 0 {
-            break;
-        }
-        to.write_all(&piece[..count])?;
+    let mut to = File::create(&path)?;
+    for piece in fs::read(binary)?.chunks(PIECE) {
+        to.write_all(piece)?;
     }
     fs::set_permissions(&path, fs::metadata(binary)?.permissions())?;
     Ok(path)

@@ -254,8 +254,8 @@ enum Outcome {
 }
 
 fn outcome(step: &Step, error: &Error, o: &Observation) -> Outcome {
-    // the leaders may export all the same, but a follower that was not told leads once the temporary brokers stop, and then not all
-    // replicas are there any more that such a version wants to tell (seen with Zeebe 8.0)
+    // leaders that export say nothing of a follower that was not told: it may lead once the temporary brokers stop, and from then on
+    // such a version refuses to resume, since not all four replicas are there (seen with Zeebe 8.0)
     if matches!((step, error), (Step::Resume { .. }, Error::Incomplete(_))) && Strategy::seen(o).is_temporary() {
         return Outcome::NotDone;
     }
