@@ -139,6 +139,47 @@ async fn killed_and_gone_on() -> Result<()> {
     it.destroy().await
 }
 
+/// A word that does not reach a follower, and an apply that is killed before it could say it again: leaders do as they were told, and before
+/// 8.6 nobody says that a follower does not. The next apply tells each broker, before a copy and before a replica goes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_was_not_told_is_told_by_the_next_apply() -> Result<()> {
+    let it = Installation::running_of(VERSION).await?;
+    it.lose(1).await?;
+    it.failover_active(true)?;
+    it.project.apply(&[]).await?.ok()?;
+    it.project.apply(&["-replace=c8_region.one"]).await?.ok()?;
+    it.failover_active(false)?;
+    for (word, paused) in [("pause", false), ("resume", true)] {
+        it.world.post("/words/lose", json!({"times": 1000})).await?;
+        it.kill_at(&[], &format!("/actuator/exporting/{word}")).await?;
+        it.world.post("/words/lose", json!({"times": 0})).await?;
+        ensure!(
+            replicas(&it, paused).await? == 1,
+            "not one replica is left out: {:#}",
+            it.world.get("/status").await?["brokers"]
+        );
+        it.project.plan(&[]).await?.exits(2)?.never_says(&format!("{word} exporting"))?;
+    }
+    it.project.apply(&[]).await?.ok()?;
+    ensure!(it.phase("c8_failover.this").await? == "healthy");
+    ensure!(replicas(&it, true).await? == 0, "a replica is paused: {:#}", it.world.get("/status").await?["brokers"]);
+    it.works(10).await?;
+    it.plan_is_empty().await?;
+    it.world.audit().await.map(drop)
+}
+
+/// How many replicas are paused on their disk, or are not.
+async fn replicas(it: &Installation, paused: bool) -> Result<usize> {
+    let status = it.world.get("/status").await?;
+    let brokers = status["brokers"].as_array().cloned().unwrap_or_default();
+    let of = |broker: &serde_json::Value, key: &str| match &broker[key] {
+        serde_json::Value::Array(all) => all.len(),
+        serde_json::Value::Object(all) => all.len(),
+        _ => 0,
+    };
+    Ok(brokers.iter().map(|b| if paused { of(b, "paused") } else { of(b, "partitions") - of(b, "paused") }).sum())
+}
+
 /// Lost again while the way back has exporting paused: these versions resume it only where all replicas are, so each broker is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_again_while_exporting_is_paused() -> Result<()> {

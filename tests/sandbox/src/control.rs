@@ -24,6 +24,7 @@ pub fn router(shared: Shared) -> axum::Router {
         .route("/regions/{cluster}/return", post(bring_back))
         .route("/brokers/{id}/kill", post(kill))
         .route("/brokers/{id}/revive", post(revive))
+        .route("/words/lose", post(lose_words))
         .route("/storage/lose", post(lose_storage))
         .route("/storage/return", post(bring_back_storage))
         .route("/faults", post(fault).get(faults).delete(clear_faults))
@@ -64,7 +65,7 @@ pub fn describe(world: &World) -> Value {
             let cluster = world.clusters.get(&broker.node.host.cluster).map(|cluster| cluster.name.as_str()).unwrap_or_default();
             let version = engine.config_of(broker).map(|config| config.version);
             json!({"id": broker.id, "cluster": cluster, "namespace": broker.node.namespace, "pod": broker.node.pod, "ready": engine.is_ready(pod),
-                "configuration": version, "partitions": engine.partitions_json(pod)})
+                "configuration": version, "paused": engine.paused(pod), "partitions": engine.partitions_json(pod)})
         })
         .collect();
     let gateways: Vec<Value> = engine
@@ -150,6 +151,17 @@ async fn kill(State(shared): State<Shared>, Path(id): Path<u32>, body: Option<Js
 async fn revive(State(shared): State<Shared>, Path(id): Path<u32>) -> Json<Value> {
     shared.lock().revive_broker(id);
     Json(json!({"revived": id}))
+}
+
+#[derive(Deserialize)]
+struct Words {
+    times: u32,
+}
+
+/// `pause` and `resume` that a gateway sends to all replicas leave out a follower, this many times.
+async fn lose_words(State(shared): State<Shared>, Json(words): Json<Words>) -> Json<Value> {
+    shared.lock().zeebe.lost_words = words.times;
+    Json(json!({"times": words.times}))
 }
 
 #[derive(Deserialize)]

@@ -22,6 +22,11 @@ pub fn pod_name(at: &RegionAt, broker: BrokerId) -> String {
     format!("{}-{}", names::brokers(&at.release), Topology::ordinal(broker))
 }
 
+/// The pod of a temporary broker.
+pub fn temporary_pod_name(at: &RegionAt, broker: BrokerId) -> String {
+    format!("{}-{}", names::temporary(&at.release), Topology::ordinal(broker) / 2)
+}
+
 /// Every running broker's report.
 pub type Reports = BTreeMap<BrokerId, BTreeMap<PartitionId, PartitionStatus>>;
 
@@ -59,11 +64,10 @@ pub async fn reports(zeebe: &Zeebe, at: &RegionAt, pods: &[BrokerPod]) -> Result
 /// # Errors
 /// As [`reports`].
 pub async fn temporary_reports(zeebe: &Zeebe, at: &RegionAt, pods: &[BrokerPod]) -> Result<Reports, Error> {
-    let set = names::temporary(&at.release);
-    let asked = pods.iter().filter(|pod| pod.running).map(|pod| {
-        let name = format!("{set}-{}", Topology::ordinal(pod.id) / 2);
-        async move { Ok((pod.id, zeebe.partitions(&name).await?)) }
-    });
+    let asked = pods
+        .iter()
+        .filter(|pod| pod.running)
+        .map(|pod| async move { Ok((pod.id, zeebe.partitions(&temporary_pod_name(at, pod.id)).await?)) });
     futures::future::join_all(asked).await.into_iter().collect()
 }
 

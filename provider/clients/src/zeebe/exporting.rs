@@ -69,10 +69,19 @@ impl Zeebe {
         self.exporting("resume").await
     }
 
+    /// Pauses exporting on the replicas of one broker (`POST <broker>:9600/actuator/partitions/pauseExporting`).
+    pub async fn pause_exporting_of(&self, pod: &str) -> Result<(), Error> {
+        self.exporting_of(pod, "pauseExporting").await
+    }
+
     /// Resumes exporting on the replicas of one broker, where not all replicas of the cluster are there to be told at once
     /// (`POST <broker>:9600/actuator/partitions/resumeExporting`).
     pub async fn resume_exporting_of(&self, pod: &str) -> Result<(), Error> {
-        let call = Call::post("/actuator/partitions/resumeExporting");
+        self.exporting_of(pod, "resumeExporting").await
+    }
+
+    async fn exporting_of(&self, pod: &str, what: &str) -> Result<(), Error> {
+        let call = Call::post(format!("/actuator/partitions/{what}"));
         let answer = self.kubernetes.call_pod(&self.namespace, pod, MANAGEMENT, &call).await?;
         if answer.is_success() { Ok(()) } else { Err(Error::refused(&answer)) }
     }

@@ -80,6 +80,7 @@ async fn the_calls_of_8_7() {
             ("POST", "/actuator/exporting/resume", "") => {
                 (200, json!({ "body": null, "status": 204, "contentType": null }))
             }
+            ("POST", "/actuator/partitions/pauseExporting", "") => (503, json!({})),
             ("POST", "/actuator/partitions/resumeExporting", "") => (200, json!({ "1": { "role": "FOLLOWER" } })),
             ("POST", "/actuator/rebalance", "") => (200, json!({})),
             ("GET", "/actuator/exporters", "") => (404, json!({})),
@@ -98,6 +99,7 @@ async fn the_calls_of_8_7() {
     );
     zeebe.resume_exporting().await.unwrap();
     zeebe.resume_exporting_of("a").await.unwrap();
+    assert!(matches!(zeebe.pause_exporting_of("a").await, Err(Error::Failed { status: 503, .. })));
     zeebe.rebalance().await.unwrap();
     // The fall-back asks the coordinator, which is gone.
     assert!(matches!(zeebe.exporters().await, Err(Error::CoordinatorGone(_))));

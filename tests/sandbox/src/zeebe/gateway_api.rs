@@ -197,11 +197,14 @@ async fn exporting(State(api): State<Api>, Path(what): Path<String>) -> Answer {
         "resume" => false,
         _ => return Ok(StatusCode::NOT_FOUND.into_response()),
     };
-    // the broadcast takes a moment
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    let mut world = api.shared.lock();
-    let result = world.zeebe.set_exporting(&api.pod, pause);
-    if is_fixed(&world.zeebe, &api.pod) {
+    // the broadcast takes a moment, and goes on when nobody waits for its answer any more
+    let gateway = api.clone();
+    let told = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        gateway.shared.lock().zeebe.set_exporting(&gateway.pod, pause)
+    });
+    let result = told.await.unwrap_or_else(|error| Err(error.to_string()));
+    if is_fixed(&api.shared.lock().zeebe, &api.pod) {
         return match result {
             Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
             Err(message) => Err(Refused::new(500, message)),
@@ -279,19 +282,50 @@ impl Engine {
             }
         }
         let reached: Vec<String> = self.brokers.keys().filter(|pod| self.connected(gateway, pod)).cloned().collect();
+        // a word of its own goes to each replica, and one that is lost is all that the answer speaks of
+        let unheard = if self.lost_words > 0 { self.follower_of_first(&reached) } else { None };
+        self.lost_words = self.lost_words.saturating_sub(1);
         for pod in reached {
             if config.members.contains_key(&self.brokers[&pod].id) {
-                self.pause_exporters_of(&pod, pause);
+                let except = unheard.as_ref().filter(|(of, _)| *of == pod).map(|(_, partition)| *partition);
+                self.pause_replicas(&pod, pause, except);
             }
         }
-        Ok(())
+        match unheard {
+            Some((pod, _)) => {
+                Err(format!("Failed to tell broker {}: java.net.ConnectException", self.brokers[&pod].id))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A replica of the first partition that follows, with its partition.
+    fn follower_of_first(&self, pods: &[String]) -> Option<(String, u32)> {
+        let follows = |pod: &&String| {
+            self.brokers[*pod].roles.first_key_value().filter(|(_, role)| role.leader.is_none()).map(|(id, _)| *id)
+        };
+        let found = pods.iter().filter_map(|pod| Some((follows(&pod)?, pod))).min_by_key(|(partition, _)| *partition);
+        found.map(|(partition, pod)| (pod.clone(), partition))
     }
 
     /// Pauses or resumes exporting on the replicas of one broker.
     pub fn pause_exporters_of(&mut self, pod: &str, pause: bool) {
+        self.pause_replicas(pod, pause, None);
+    }
+
+    fn pause_replicas(&mut self, pod: &str, pause: bool, except: Option<u32>) {
         let disk = self.brokers.get(pod).and_then(|broker| self.disks.get_mut(&broker.disk));
-        for replica in disk.into_iter().flat_map(|disk| disk.replicas.values_mut()) {
-            replica.paused = pause;
+        for (partition, replica) in disk.into_iter().flat_map(|disk| &mut disk.replicas) {
+            if Some(*partition) != except {
+                replica.paused = pause;
+            }
         }
+    }
+
+    /// Partitions of a broker whose exporters are paused on its disk, also where its version does not say so.
+    pub fn paused(&self, pod: &str) -> Vec<u32> {
+        let disk = self.brokers.get(pod).and_then(|broker| self.disks.get(&broker.disk));
+        let replicas = disk.into_iter().flat_map(|disk| &disk.replicas);
+        replicas.filter(|(_, replica)| replica.paused).map(|(partition, _)| *partition).collect()
     }
 }

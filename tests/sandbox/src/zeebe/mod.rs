@@ -148,6 +148,8 @@ pub struct Engine {
     pub disks: BTreeMap<String, Disk>,
     /// What must never happen and did.
     pub violations: violations::Violations,
+    /// How many of the next words to all exporters do not reach one follower.
+    pub lost_words: u32,
     /// Connections that stand, as pairs of pod UIDs in order.
     pub(crate) links: BTreeSet<(String, String)>,
     pub(crate) tickets: BTreeMap<u64, commands::Ticket>,

@@ -11,7 +11,7 @@ use c8_clients::{
     Pace,
     zeebe::{Error, PlannedChange, ProbeAnswer, Zeebe},
 };
-use c8_dr::{BrokerId, Observation, Part, PartitionId, Phase, Step, Strategy, Topology, peer, state::exporter_id};
+use c8_dr::{BrokerId, Observation, Part, PartitionId, Step, Strategy, Topology, peer, state::exporter_id};
 use c8_release::record::RecordState;
 use terraform_plugin::Fault;
 
@@ -24,9 +24,7 @@ use crate::failover::{
 /// Time for a reason to pass for which a change fails: a broker that was restarted is unknown to the gateway until it was probed.
 const PASSING: Duration = Duration::from_secs(60);
 /// Time for the configuration to be readable after a call whose outcome is not known.
-const UNREADABLE: Duration = Duration::from_secs(2 * 60);
-/// Time until a word that was heard by some leaders only is repeated.
-const AGAIN: Duration = Duration::from_secs(3);
+pub(super) const UNREADABLE: Duration = Duration::from_secs(2 * 60);
 /// Time without any partition that answers or exports more than before.
 const STALLED: Duration = Duration::from_secs(2 * 60);
 
@@ -80,40 +78,6 @@ impl Run<'_> {
         self.ask_until(|| zeebe.add(&all, sizes.replication_factor, false), Some(Step::AddBrokers { lost })).await?;
         self.report.push(format!("brokers {} are members again", c8_dr::topology::list(&sizes.brokers(lost))));
         Ok(())
-    }
-
-    pub(super) async fn resume(&mut self, lost: u32) -> Result<(), Fault> {
-        let heard = |phase| !matches!(phase, Phase::Paused | Phase::Mixed);
-        self.tell_exporters(Step::Resume { lost }, lost, Zeebe::resume_exporting, heard).await
-    }
-
-    pub(super) async fn pause_all(&mut self, lost: u32) -> Result<(), Fault> {
-        self.tell_exporters(Step::Pause { lost }, lost, Zeebe::pause_exporting, |phase| phase == Phase::Paused).await
-    }
-
-    /// Says it until the leaders say so, too: one that is just being installed was seen to miss the word and to go on as its disk had it
-    /// (Zeebe 8.0). Whether it is so in the end is the caller's to confirm.
-    async fn tell_exporters(
-        &mut self,
-        step: Step,
-        lost: u32,
-        word: impl AsyncFn(&Zeebe) -> Result<(), Error>,
-        heard: impl Fn(Phase) -> bool,
-    ) -> Result<(), Fault> {
-        let zeebe = self.zeebe(peer(lost))?;
-        let wait = self.wait.within(UNREADABLE);
-        loop {
-            self.ask_until(|| word(&zeebe), Some(step.clone())).await?;
-            self.look().await;
-            if self.phase(lost).is_some_and(&heard) || wait.pause(AGAIN).await.is_err() {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Whether the survivor exports.
-    pub(super) fn phase(&self, lost: u32) -> Option<Phase> {
-        self.o().region(peer(lost)).exporting.known().map(|exporting| exporting.phase)
     }
 
     /// Asks; after a failure that may pass it looks whether the step was done all the same, and asks again.
@@ -254,9 +218,10 @@ enum Outcome {
 }
 
 fn outcome(step: &Step, error: &Error, o: &Observation) -> Outcome {
-    // leaders that export say nothing of a follower that was not told: it may lead once the temporary brokers stop, and from then on
-    // such a version refuses to resume, since not all four replicas are there (seen with Zeebe 8.0)
-    if matches!((step, error), (Step::Resume { .. }, Error::Incomplete(_))) && Strategy::seen(o).is_temporary() {
+    // leaders say nothing of a follower that was not told, and it may lead at any time (seen with Zeebe 8.0)
+    if matches!((step, error), (Step::Pause { .. } | Step::Resume { .. }, Error::Incomplete(_)))
+        && Strategy::seen(o).is_temporary()
+    {
         return Outcome::NotDone;
     }
     let configuration = o.best_configuration();
@@ -388,7 +353,7 @@ mod tests {
     #[case("8.2.33", Error::Incomplete(String::new()), Outcome::NotDone)]
     #[case("8.2.33", Error::NoAnswer(String::new()), Outcome::Done)]
     #[case("8.7.2", Error::Incomplete(String::new()), Outcome::Done)]
-    fn leaders_that_export_do_not_speak_for_a_follower_that_was_not_told(
+    fn leaders_do_not_speak_for_a_follower_that_was_not_told(
         #[case] version: &str,
         #[case] error: Error,
         #[case] expected: Outcome,

@@ -82,6 +82,7 @@ impl Run<'_> {
         let survivor = peer(lost);
         // an earlier apply may have been killed between pausing and settling
         if !self.settled {
+            self.pause_each(lost).await?;
             self.settle(survivor).await?;
         }
         // a second snapshot means that something moved all the same

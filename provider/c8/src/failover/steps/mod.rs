@@ -3,6 +3,7 @@
 mod away;
 mod brokers;
 mod copy;
+mod exporting;
 mod switches;
 mod temporary;
 

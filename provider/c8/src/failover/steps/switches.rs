@@ -67,7 +67,7 @@ impl Run<'_> {
     pub(super) async fn resume_survivor(&mut self, lost: u32) -> Result<(), Fault> {
         match Strategy::seen(self.o()) {
             Strategy::ClusterApi => self.resume(lost).await?,
-            Strategy::TemporaryBrokers => self.resume_each(lost).await?,
+            Strategy::TemporaryBrokers => self.resume_survivor_each(lost).await?,
         }
         self.scale_web_apps(peer(lost), 1).await?;
         self.mode(peer(lost), &json!({ "webapps": "on" })).await.map(drop)

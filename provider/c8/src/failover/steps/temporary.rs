@@ -10,7 +10,7 @@ use c8_clients::{
     kubernetes::{Delete, Error, PERSISTENT_VOLUME_CLAIM, POD, SERVICE, STATEFUL_SET},
     zeebe::{ProbeAnswer, RaftLog},
 };
-use c8_dr::{BrokerId, PartitionId, Phase, RecordState as DrState, Topology, peer};
+use c8_dr::{BrokerId, PartitionId, RecordState as DrState, Topology, peer};
 use c8_release::{names, record::RecordState, temporary};
 use serde_json::{Value, json};
 use terraform_plugin::Fault;
@@ -25,8 +25,6 @@ const STALLED: Duration = Duration::from_secs(5 * 60);
 const NUDGE: Duration = Duration::from_secs(3);
 /// Time for every partition to commit a command.
 const COMMIT: Duration = Duration::from_secs(3 * 60);
-/// Time for every broker to export again.
-const RESUMED: Duration = Duration::from_secs(2 * 60);
 /// Time for objects to be gone.
 const GONE: Duration = Duration::from_secs(5 * 60);
 
@@ -193,33 +191,8 @@ impl Run<'_> {
         let region = self.o().region(region);
         let own = region.pods.iter().filter(|pod| pod.running).map(|pod| engine::pod_name(at, pod.id));
         let temporary = region.temporary.iter().flat_map(|t| &t.pods).filter(|pod| pod.running);
-        let temporary =
-            temporary.map(|pod| format!("{}-{}", names::temporary(&at.release), Topology::ordinal(pod.id) / 2));
+        let temporary = temporary.map(|pod| engine::temporary_pod_name(at, pod.id));
         own.chain(temporary).collect()
-    }
-
-    /// Resumes exporting broker by broker: these versions take the word to all of them only when all four replicas of every partition
-    /// are there, and one is not. Each must answer: whether a follower is paused is nowhere to be read.
-    pub(super) async fn resume_each(&mut self, lost: u32) -> Result<(), Fault> {
-        let zeebe = self.zeebe(peer(lost))?;
-        let wait = self.wait.within(RESUMED);
-        loop {
-            self.still_ours().await?;
-            let mut why = String::new();
-            for pod in self.running(peer(lost)) {
-                if let Err(error) = zeebe.resume_exporting_of(&pod).await {
-                    why = format!("{pod}: {error}");
-                }
-            }
-            self.look().await;
-            if why.is_empty() && self.phase(lost) == Some(Phase::Exporting) {
-                return Ok(());
-            }
-            if let Err(ended) = wait.pause(Duration::from_millis(500)).await {
-                let why = if why.is_empty() { "not all leaders export".to_owned() } else { why };
-                return Err(fault(&format!("exporting is not resumed in region {}: {why} ({ended})", peer(lost))));
-            }
-        }
     }
 
     pub(super) async fn point_back(&mut self, lost: u32) -> Result<(), Fault> {
@@ -237,6 +210,7 @@ impl Run<'_> {
     }
 
     pub(super) async fn stop_temporary(&mut self, lost: u32) -> Result<(), Fault> {
+        self.resume_stayers(lost).await?;
         self.scale(peer(lost), 0).await
     }
 
