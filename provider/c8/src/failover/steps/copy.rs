@@ -33,6 +33,7 @@ impl Run<'_> {
 
     /// Waits until nothing moves any more: a bulk that was under way when exporting was paused may still be written.
     async fn settle(&mut self, survivor: u32) -> Result<(), Fault> {
+        self.pause_each(peer(survivor)).await?;
         let quiet = self.bulk_delay(survivor) + Duration::from_millis(500);
         let mut before = None;
         loop {
@@ -82,7 +83,6 @@ impl Run<'_> {
         let survivor = peer(lost);
         // an earlier apply may have been killed between pausing and settling
         if !self.settled {
-            self.pause_each(lost).await?;
             self.settle(survivor).await?;
         }
         // a second snapshot means that something moved all the same
