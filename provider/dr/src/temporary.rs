@@ -149,7 +149,7 @@ pub(crate) fn without(o: &Observation, sizes: Topology, lost: RegionId, epoch: u
 
 /// The way back, up to where all brokers are there. One fresh replica per partition at a time, each proven before the next.
 pub(crate) fn fail_back(o: &Observation, sizes: Topology, lost: RegionId) -> Vec<Step> {
-    let half: Vec<BrokerId> = sizes.brokers(lost).difference(&sizes.temporary(lost)).copied().collect();
+    let half: Vec<BrokerId> = sizes.beside_temporary(lost).into_iter().collect();
     let rest: Vec<BrokerId> = sizes.temporary(lost).into_iter().collect();
     let table = [
         Step::Divert { lost },
@@ -237,7 +237,7 @@ pub(crate) fn assert_before(step: &Step, o: &Observation, sizes: Topology) -> Re
         }
         Step::StopTemporary { lost } => {
             let survivor = peer(*lost);
-            let half: BTreeSet<BrokerId> = sizes.brokers(*lost).difference(&sizes.temporary(*lost)).copied().collect();
+            let half = sizes.beside_temporary(*lost);
             let view = o.view_from(survivor);
             all_live(view, half.union(&sizes.brokers(survivor)).copied().collect())?;
             all_proven(o, half)?;

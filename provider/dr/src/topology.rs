@@ -47,6 +47,11 @@ impl Topology {
         self.brokers(lost).into_iter().filter(|id| Self::ordinal(*id).is_multiple_of(2)).collect()
     }
 
+    /// The other ids of a lost region: its brokers that come back while the temporary ones still run.
+    pub fn beside_temporary(&self, lost: RegionId) -> BTreeSet<BrokerId> {
+        self.brokers(lost).difference(&self.temporary(lost)).copied().collect()
+    }
+
     /// The region of a broker.
     pub fn region_of(broker: BrokerId) -> RegionId {
         broker % Self::REGIONS

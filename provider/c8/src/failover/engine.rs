@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use c8_clients::zeebe::{ClusterConfiguration, Error, PartitionStatus, Role, Topology as Gossip, Zeebe};
 use c8_dr::{
-    BrokerId, BrokerPod, Configuration, ExporterState, Exporting, Part, PartitionId, Pending, Phase, Region, Replica,
-    Seen, Topology, View,
+    BrokerId, Configuration, ExporterState, Exporting, Part, PartitionId, Pending, Phase, Region, Replica, Seen,
+    Topology, View,
 };
 use c8_release::names;
 
@@ -47,38 +47,23 @@ pub async fn configuration(zeebe: &Zeebe) -> Part<Configuration> {
     part(zeebe.cluster().await, read_configuration)
 }
 
-/// Asks every running broker of the region for its own replicas.
-///
-/// # Errors
-/// The first broker that does not answer.
-pub async fn reports(zeebe: &Zeebe, at: &RegionAt, pods: &[BrokerPod]) -> Result<Reports, Error> {
-    let asked = pods
-        .iter()
-        .filter(|pod| pod.running)
-        .map(|pod| async move { Ok((pod.id, zeebe.partitions(&pod_name(at, pod.id)).await?)) });
-    futures::future::join_all(asked).await.into_iter().collect()
+/// Pods of the brokers that run in a region, temporary ones included.
+pub fn running(at: &RegionAt, region: &Region) -> Vec<(BrokerId, String)> {
+    let own = region.pods.iter().map(|pod| (pod, pod_name(at, pod.id)));
+    let temporary = region.temporary.iter().flat_map(|temporary| &temporary.pods);
+    let temporary = temporary.map(|pod| (pod, temporary_pod_name(at, pod.id)));
+    own.chain(temporary).filter(|(pod, _)| pod.running).map(|(pod, name)| (pod.id, name)).collect()
 }
 
-/// The same for the temporary brokers in the region.
-///
-/// # Errors
-/// As [`reports`].
-pub async fn temporary_reports(zeebe: &Zeebe, at: &RegionAt, pods: &[BrokerPod]) -> Result<Reports, Error> {
-    let asked = pods
-        .iter()
-        .filter(|pod| pod.running)
-        .map(|pod| async move { Ok((pod.id, zeebe.partitions(&temporary_pod_name(at, pod.id)).await?)) });
-    futures::future::join_all(asked).await.into_iter().collect()
-}
-
-/// What the brokers that run in a region say, temporary ones included. `Absent` if none runs.
+/// What every broker that runs in a region says of its own replicas, temporary ones included. `Absent` if none runs.
 pub async fn all_reports(zeebe: &Zeebe, at: &RegionAt, region: &Region) -> Part<Reports> {
-    let temporary: &[BrokerPod] = region.temporary.as_ref().map_or(&[], |temporary| &temporary.pods);
-    if !region.pods.iter().chain(temporary).any(|pod| pod.running) {
+    let running = running(at, region);
+    if running.is_empty() {
         return Part::Absent;
     }
-    let found = futures::try_join!(reports(zeebe, at, &region.pods), temporary_reports(zeebe, at, temporary));
-    part(found, |(own, temporary)| own.iter().chain(temporary).map(|(id, all)| (*id, all.clone())).collect())
+    let asked = running.iter().map(|(id, pod)| async move { Ok((*id, zeebe.partitions(pod).await?)) });
+    let found: Result<Reports, Error> = futures::future::join_all(asked).await.into_iter().collect();
+    part(found, Reports::clone)
 }
 
 fn read_view(gossip: &Gossip) -> View {

@@ -281,15 +281,16 @@ impl Engine {
                 return Err(format!("Expected a leader of partition {partition} but found none"));
             }
         }
-        let reached: Vec<String> = self.brokers.keys().filter(|pod| self.connected(gateway, pod)).cloned().collect();
+        let told = |(pod, broker): &(&String, &super::Broker)| {
+            config.members.contains_key(&broker.id) && self.connected(gateway, pod)
+        };
+        let told: Vec<String> = self.brokers.iter().filter(told).map(|(pod, _)| pod.clone()).collect();
         // a word of its own goes to each replica, and one that is lost is all that the answer speaks of
-        let unheard = if self.lost_words > 0 { self.follower_of_first(&reached) } else { None };
+        let unheard = if self.lost_words > 0 { self.follower_of_first(&told) } else { None };
         self.lost_words = self.lost_words.saturating_sub(1);
-        for pod in reached {
-            if config.members.contains_key(&self.brokers[&pod].id) {
-                let except = unheard.as_ref().filter(|(of, _)| *of == pod).map(|(_, partition)| *partition);
-                self.pause_replicas(&pod, pause, except);
-            }
+        for pod in told {
+            let except = unheard.as_ref().filter(|(of, _)| *of == pod).map(|(_, partition)| *partition);
+            self.pause_replicas(&pod, pause, except);
         }
         match unheard {
             Some((pod, _)) => {

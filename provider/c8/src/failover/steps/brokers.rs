@@ -24,7 +24,7 @@ use crate::failover::{
 /// Time for a reason to pass for which a change fails: a broker that was restarted is unknown to the gateway until it was probed.
 const PASSING: Duration = Duration::from_secs(60);
 /// Time for the configuration to be readable after a call whose outcome is not known.
-pub(super) const UNREADABLE: Duration = Duration::from_secs(2 * 60);
+const UNREADABLE: Duration = Duration::from_secs(2 * 60);
 /// Time without any partition that answers or exports more than before.
 const STALLED: Duration = Duration::from_secs(2 * 60);
 

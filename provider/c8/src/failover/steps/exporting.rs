@@ -1,4 +1,4 @@
-//! Pausing and resuming exporters, and proving that they export (dual-region.md 4.5).
+//! Pausing and resuming exporters (dual-region.md 4.5).
 //!
 //! Before 8.6 a follower does not say whether it is paused, and may lead at any time. What leaders say is then no proof; that each broker
 //! answered is.
@@ -9,12 +9,11 @@ use c8_clients::zeebe::{Error, Zeebe};
 use c8_dr::{Phase, Step, Strategy, peer};
 use terraform_plugin::Fault;
 
-use super::brokers::UNREADABLE;
 use crate::failover::{engine, run::Run};
 
 /// Time until a word that was heard by some leaders only is repeated.
 const AGAIN: Duration = Duration::from_secs(3);
-/// Time for every broker to have answered, and for all leaders to do as they were told.
+/// Time for all leaders to do as they were told, and for every broker that is told by itself to answer.
 const TOLD: Duration = Duration::from_secs(2 * 60);
 
 /// What exporters are told.
@@ -47,7 +46,7 @@ impl Run<'_> {
         heard: impl Fn(Phase) -> bool,
     ) -> Result<(), Fault> {
         let zeebe = self.zeebe(peer(lost))?;
-        let wait = self.wait.within(UNREADABLE);
+        let wait = self.wait.within(TOLD);
         loop {
             self.ask_until(|| word(&zeebe), Some(step.clone())).await?;
             self.look().await;
@@ -57,25 +56,25 @@ impl Run<'_> {
         }
     }
 
-    /// Before the copy: an earlier apply may have been killed when some replicas were told to pause, and others not.
+    /// Before the copy: this apply, or an earlier one that was killed, may have paused some replicas, and others not.
     pub(super) async fn pause_each(&mut self, lost: u32) -> Result<(), Fault> {
         if !Strategy::seen(self.o()).is_temporary() {
             return Ok(());
         }
         let all = [self.own(peer(lost))?, self.temporary(lost)?, self.rebuilt(lost)?].concat();
-        self.tell_each(lost, &all, Word::Pause).await
+        self.tell_each(lost, all, Word::Pause).await
     }
 
     /// With the lost region's replicas away these versions refuse to resume all at once.
     pub(super) async fn resume_survivor_each(&mut self, lost: u32) -> Result<(), Fault> {
         let there = [self.own(peer(lost))?, self.temporary(lost)?].concat();
-        self.tell_each(lost, &there, Word::Resume).await
+        self.tell_each(lost, there, Word::Resume).await
     }
 
     /// Those that stay when the temporary brokers stop: from then on a replica that is still paused could not be resumed with all others.
     pub(super) async fn resume_stayers(&mut self, lost: u32) -> Result<(), Fault> {
         let stay = [self.own(peer(lost))?, self.rebuilt(lost)?].concat();
-        self.tell_each(lost, &stay, Word::Resume).await
+        self.tell_each(lost, stay, Word::Resume).await
     }
 
     fn own(&self, region: u32) -> Result<Told, Fault> {
@@ -93,41 +92,41 @@ impl Run<'_> {
 
     /// The rebuilt region's brokers that are in before the temporary ones stop.
     fn rebuilt(&self, lost: u32) -> Result<Told, Fault> {
-        let sizes = self.sizes()?;
-        let half = sizes.brokers(lost).into_iter().filter(|id| !sizes.temporary(lost).contains(id));
-        Ok(half.map(|id| (lost, engine::pod_name(self.at(lost), id))).collect())
+        Ok(self
+            .sizes()?
+            .beside_temporary(lost)
+            .into_iter()
+            .map(|id| (lost, engine::pod_name(self.at(lost), id)))
+            .collect())
     }
 
-    /// Tells each until it has answered, and until all leaders do so.
-    async fn tell_each(&mut self, lost: u32, brokers: &Told, word: Word) -> Result<(), Fault> {
+    /// Tells all of them, again and again, until each has answered and all leaders do so: one that was just being installed may have missed
+    /// the word that its broker answered.
+    async fn tell_each(&mut self, lost: u32, brokers: Told, word: Word) -> Result<(), Fault> {
         let wait = self.wait.within(TOLD);
         let (wanted, done) = match word {
             Word::Pause => (Phase::Paused, "paused"),
             Word::Resume => (Phase::Exporting, "resumed"),
         };
-        let mut open = brokers.clone();
         loop {
             self.still_ours().await?;
-            let mut why = format!("not all leaders have {done}");
-            let mut left = Vec::new();
-            for (region, pod) in open {
-                let zeebe = self.zeebe(region)?;
+            let mut silent = None;
+            for (region, pod) in &brokers {
+                let zeebe = self.zeebe(*region)?;
                 let answer = match word {
-                    Word::Pause => zeebe.pause_exporting_of(&pod).await,
-                    Word::Resume => zeebe.resume_exporting_of(&pod).await,
+                    Word::Pause => zeebe.pause_exporting_of(pod).await,
+                    Word::Resume => zeebe.resume_exporting_of(pod).await,
                 };
                 if let Err(error) = answer {
-                    why = format!("{pod} in region {region}: {error}");
-                    left.push((region, pod));
+                    silent = Some(format!("{pod} in region {region}: {error}"));
                 }
             }
             self.look().await;
-            if left.is_empty() && self.phase(lost) == Some(wanted) {
+            if silent.is_none() && self.phase(lost) == Some(wanted) {
                 return Ok(());
             }
-            // a leader that was just being installed may have missed the word that its broker answered
-            open = if left.is_empty() { brokers.clone() } else { left };
             if let Err(ended) = wait.pause(Duration::from_millis(500)).await {
+                let why = silent.unwrap_or_else(|| format!("not all leaders have {done}"));
                 return Err(Fault::new(
                     "Exporters can't be told",
                     format!("Exporting is not {done}: {why} ({ended})."),

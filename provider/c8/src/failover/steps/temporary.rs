@@ -175,7 +175,7 @@ impl Run<'_> {
     async fn committed(&self, survivor: u32) -> Result<BTreeMap<PartitionId, u64>, Fault> {
         let zeebe = self.zeebe(survivor)?;
         let mut committed: BTreeMap<PartitionId, u64> = BTreeMap::new();
-        for pod in self.running(survivor) {
+        for (_, pod) in engine::running(self.at(survivor), self.o().region(survivor)) {
             let logs = zeebe.raft_logs(&pod).await.map_err(|error| fault(&format!("{pod}: {error}")))?;
             for (partition, RaftLog { commit, .. }) in logs {
                 let highest = committed.entry(partition).or_default();
@@ -183,16 +183,6 @@ impl Run<'_> {
             }
         }
         Ok(committed)
-    }
-
-    /// Pods of the brokers that run in a region, temporary ones included.
-    fn running(&self, region: u32) -> Vec<String> {
-        let at = self.at(region);
-        let region = self.o().region(region);
-        let own = region.pods.iter().filter(|pod| pod.running).map(|pod| engine::pod_name(at, pod.id));
-        let temporary = region.temporary.iter().flat_map(|t| &t.pods).filter(|pod| pod.running);
-        let temporary = temporary.map(|pod| engine::temporary_pod_name(at, pod.id));
-        own.chain(temporary).collect()
     }
 
     pub(super) async fn point_back(&mut self, lost: u32) -> Result<(), Fault> {
