@@ -30,6 +30,8 @@ pub struct Report {
     pub lost: usize,
     /// Unique keys that exist twice.
     pub doubled: usize,
+    /// The same for what no client was told about, where the gateways are real: they repeat it themselves.
+    pub repeated: usize,
     /// Promised instances that completed.
     pub completed: usize,
     /// Records that an exporter passed and its store does not have.

@@ -14,7 +14,7 @@ const PAGE: usize = 5000;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the documents of a store tell of the instances in the process `order`.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Told {
     /// The documents' keys by partition and position.
     pub held: Held,
