@@ -40,6 +40,7 @@ impl Configuration {
         project.environment(MARK, &place.mark());
         // what each step of the provider took
         let log = place.terraform_log();
+        super::logs::lay_aside(&log).with_context(|| format!("{} can't be laid aside", log.display()))?;
         std::fs::write(&log, "").with_context(|| format!("{} can't be written", log.display()))?;
         project.environment("TF_LOG_PROVIDER", "DEBUG");
         project.environment("TF_LOG_PATH", &log.display().to_string());

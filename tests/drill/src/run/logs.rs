@@ -22,15 +22,11 @@ impl Keeper {
     /// Begins with an empty folder.
     ///
     /// # Errors
-    /// The folder can't be made.
+    /// The disk says no.
     pub fn start(place: &Place) -> Result<Self> {
         let folder = place.pod_logs();
-        match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("{} can't be emptied", folder.display()));
-            }
-            _ => fs::create_dir_all(&folder)?,
-        }
+        lay_aside(&folder).with_context(|| format!("{} can't be laid aside", folder.display()))?;
+        fs::create_dir_all(&folder)?;
         let sources: Vec<PathBuf> = (0..SLOTS).map(|slot| place.region(slot).join("var-log/pods")).collect();
         let keep = async move {
             loop {
@@ -50,6 +46,21 @@ impl Drop for Keeper {
     }
 }
 
+/// What a run logged takes the place of what the run before it did.
+///
+/// # Errors
+/// The disk says no.
+pub fn lay_aside(path: &Path) -> std::io::Result<()> {
+    let before = PathBuf::from(format!("{}.before", path.display()));
+    if before.is_dir() {
+        fs::remove_dir_all(&before)?;
+    }
+    match fs::rename(path, before) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// `pods/NAMESPACE_POD_UID/CONTAINER/N.log` becomes `PREFIX_NAMESPACE_POD_UID_CONTAINER_N.log`. What goes away meanwhile is passed over.
 fn link_all(from: &Path, prefix: &str, into: &Path) {
     for entry in fs::read_dir(from).into_iter().flatten().flatten() {
@@ -66,6 +77,20 @@ fn link_all(from: &Path, prefix: &str, into: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_logs_of_one_run_before_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let pods = folder.path().join("pods0");
+        lay_aside(&pods).unwrap();
+        for run in ["one", "two"] {
+            fs::create_dir(&pods).unwrap();
+            fs::write(pods.join(run), "").unwrap();
+            lay_aside(&pods).unwrap();
+        }
+        let kept: Vec<_> = fs::read_dir(folder.path().join("pods0.before")).unwrap().collect();
+        assert!(kept.len() == 1 && kept[0].as_ref().unwrap().file_name() == "two" && !pods.exists());
+    }
 
     #[test]
     fn a_log_outlives_its_pod() {
