@@ -12,6 +12,7 @@
 
 mod archive;
 mod base;
+mod classes;
 mod jars;
 mod java;
 
@@ -47,7 +48,7 @@ pub const WEB_APPS: &[(&str, &str)] = &[
 ];
 
 /// Changes with the way images are made, so that older ones are made again.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 
 /// Refuses a machine on which the images can't be made, before anything is built.
 ///
@@ -136,13 +137,19 @@ async fn brokers(place: &Place, sources: &Path, jdk: &Jdk, base: &Layer) -> Resu
         program.push(Entry::file(&sources.join(name), &format!("usr/local/zeebe/bin/{name}"), 0o755));
     }
     program.push(Entry::file(&sources.join("web-app"), "usr/local/bin/web-app", 0o755));
-    let layers = vec![
+    let mut layers = vec![
         base.clone(),
         java::runtime(place, jdk).await?,
         archive::layer(&aside(place, "broker-jars")?, in_folder(&jars, "usr/local/zeebe/lib"))?,
         archive::layer(&aside(place, "broker")?, program)?,
     ];
-    let env = [base::PATH, "LANG=C.UTF-8"];
+    // a broker with its own gateway: the stand-alone one and the stand-ins take from it what they need
+    let command = ["/usr/local/bin/startup.sh".to_owned()];
+    let environment = [("ZEEBE_BROKER_GATEWAY_ENABLE", "true"), ("ZEEBE_BROKER_GATEWAY_NETWORK_PORT", "26510")];
+    let started = classes::Program { name: "broker", layers: &layers, command: &command, environment: &environment };
+    let archive = classes::archive(place, jdk, &started).await?;
+    layers.push(archive::layer(&aside(place, "broker-classes")?, vec![Entry::file(&archive, classes::PATH, 0o644)])?);
+    let env = [base::PATH, "LANG=C.UTF-8", classes::OPTION];
     let mut images =
         vec![Image::new([ZEEBE], layers.clone(), json!({"Entrypoint": ["/usr/local/bin/startup.sh"], "Env": env}))];
     for (name, app) in WEB_APPS {
@@ -162,7 +169,7 @@ async fn search(place: &Place, sources: &Path, jdk: &Jdk, base: &Layer) -> Resul
         Entry::file(&sources.join("elasticsearch-keystore"), &format!("{HOME}/bin/elasticsearch-keystore"), 0o755),
         Entry::folder(&format!("{HOME}/data"), 0o777),
     ];
-    let layers = vec![
+    let mut layers = vec![
         base.clone(),
         java::runtime(place, jdk).await?,
         archive::layer(&aside(place, "search-jars")?, in_folder(&jars, &format!("{HOME}/lib")))?,
@@ -172,9 +179,14 @@ async fn search(place: &Place, sources: &Path, jdk: &Jdk, base: &Layer) -> Resul
     // (ES_JAVA_OPTS): several stores run on one machine
     let java = "/opt/java/bin/java -Xms64m -Xmx320m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError \
         --enable-native-access=ALL-UNNAMED -Dsun.net.inetaddr.ttl=5 -Dfile.encoding=UTF-8";
-    let main = format!("-cp /{HOME}/lib/* c8.drill.SearchNode /{HOME} /{HOME}/config path.data=/{HOME}/data");
-    let entry: Vec<&str> = java.split_whitespace().chain(main.split_whitespace()).collect();
-    let config = json!({"Entrypoint": entry, "WorkingDir": format!("/{HOME}"), "Env": [base::PATH, "LANG=C.UTF-8"]});
+    let main =
+        format!("-cp /{HOME}/lib/c8-drill.jar c8.drill.SearchNode /{HOME} /{HOME}/config path.data=/{HOME}/data");
+    let entry: Vec<String> = java.split_whitespace().chain(main.split_whitespace()).map(str::to_owned).collect();
+    let command = [entry.as_slice(), &["discovery.type=single-node".to_owned()]].concat();
+    let started = classes::Program { name: "search", layers: &layers, command: &command, environment: &[] };
+    let archive = classes::archive(place, jdk, &started).await?;
+    layers.push(archive::layer(&aside(place, "search-classes")?, vec![Entry::file(&archive, classes::PATH, 0o644)])?);
+    let config = json!({"Entrypoint": entry, "WorkingDir": format!("/{HOME}"), "Env": [base::PATH, "LANG=C.UTF-8", classes::OPTION]});
     Ok(vec![Image::new([SEARCH], layers, config)])
 }
 

@@ -54,6 +54,13 @@ pub(super) struct Layer {
     size: u64,
 }
 
+impl Layer {
+    /// The tar file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+}
+
 /// Writes a layer. The same entries make the same bytes.
 pub(super) fn layer(file: &Path, mut entries: Vec<Entry>) -> Result<Layer> {
     entries.sort_by(|a, b| a.path.cmp(&b.path));

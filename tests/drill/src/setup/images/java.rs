@@ -55,7 +55,7 @@ impl Jdk {
 
     /// The JDK in a folder: with compiler and linker, and a file `release` that says its version.
     fn at(home: &Path) -> Option<Self> {
-        let whole = ["bin/javac", "bin/jlink", "bin/jar"].iter().all(|tool| home.join(tool).is_file());
+        let whole = ["bin/javac", "bin/jlink", "bin/jar", "bin/jcmd"].iter().all(|tool| home.join(tool).is_file());
         let release = std::fs::read_to_string(home.join("release")).ok()?;
         let version = release.lines().find_map(|line| line.strip_prefix("JAVA_VERSION="))?.trim_matches('"');
         whole.then(|| Self { home: home.to_owned(), version: version.to_owned() })
@@ -70,12 +70,13 @@ impl Jdk {
         format!("{} {}", self.home.display(), self.version)
     }
 
-    fn tool(&self, name: &str) -> String {
+    pub(super) fn tool(&self, name: &str) -> String {
         self.home.join("bin").join(name).display().to_string()
     }
 }
 
-/// Compiles the launchers of `sources/src` into a jar.
+/// Compiles the launchers of `sources/src` into a jar that names the others, which lie beside it: a class path whose order is
+/// not the disk's.
 pub(super) async fn compile(
     place: &Place,
     name: &str,
@@ -104,10 +105,27 @@ pub(super) async fn compile(
     arguments.extend(files(&sources.join("src"))?.iter().map(|file| file.display().to_string()));
     run(&jdk.tool("javac"), arguments).await.with_context(|| format!("the launcher of {name} does not compile"))?;
     let jar = folder.with_extension("jar");
+    let manifest = folder.with_extension("manifest");
+    std::fs::write(&manifest, class_path_of(jars))?;
     let packed = ["--create", "--no-compress", "--date=2020-01-01T00:00:00Z", "--file"].map(str::to_owned);
-    let rest = [jar.display().to_string(), "-C".into(), folder.display().to_string(), ".".into()];
-    run(&jdk.tool("jar"), packed.into_iter().chain(rest)).await?;
+    let files = [jar.display().to_string(), "--manifest".into(), manifest.display().to_string()];
+    let rest = ["-C".into(), folder.display().to_string(), ".".into()];
+    run(&jdk.tool("jar"), packed.into_iter().chain(files).chain(rest)).await?;
     Ok(jar)
+}
+
+/// `Class-Path` of a manifest, whose lines are at most 72 bytes long.
+fn class_path_of(jars: &[PathBuf]) -> String {
+    let names: Vec<_> = jars.iter().filter_map(|jar| Some(jar.file_name()?.to_string_lossy())).collect();
+    let mut text = String::new();
+    for (at, byte) in format!("Class-Path: {}", names.join(" ")).chars().enumerate() {
+        if at > 0 && at % 70 == 0 {
+            text.push_str("\n ");
+        }
+        text.push(byte);
+    }
+    text.push('\n');
+    text
 }
 
 /// The runtime as a layer: in `/opt/java`, with an archive of its classes that makes it start faster.
@@ -147,13 +165,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_class_path_is_broken_into_lines() {
+        let jars: Vec<PathBuf> = (0..20).map(|at| format!("/jars/some-{at}.jar").into()).collect();
+        let text = class_path_of(&jars);
+        assert!(text.lines().all(|line| line.len() <= 72));
+        let whole = text.replace("\n ", "");
+        assert!(
+            whole.starts_with("Class-Path: some-0.jar some-1.jar ") && whole.ends_with(" some-19.jar\n"),
+            "{whole}"
+        );
+    }
+
+    #[test]
     fn a_jdk_is_known_by_its_release_and_tools() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Jdk::at(folder.path()), None);
         std::fs::write(folder.path().join("release"), "IMPLEMENTOR=\"x\"\nJAVA_VERSION=\"25.0.1\"\n").unwrap();
         assert_eq!(Jdk::at(folder.path()), None, "a runtime alone");
         std::fs::create_dir(folder.path().join("bin")).unwrap();
-        for tool in ["javac", "jlink", "jar"] {
+        for tool in ["javac", "jlink", "jar", "jcmd"] {
             std::fs::write(folder.path().join("bin").join(tool), "").unwrap();
         }
         assert_eq!(Jdk::at(folder.path()).unwrap().feature(), 25);
