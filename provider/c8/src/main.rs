@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The futures of the Google and Kubernetes clients nest deep: without optimisation they need more than tokio's 2 MiB.
 /// Only what is used becomes memory.
 const STACK: usize = 16 << 20;

@@ -12,6 +12,10 @@ use terraform_plugin::{
     value::{json as text, msgpack},
 };
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const ROUNDS: usize = 21;
 
 fn main() {

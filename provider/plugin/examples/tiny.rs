@@ -28,6 +28,10 @@ use terraform_plugin::{
     Move, Object, Opened, Path, Provider, Renewed, Resource, Server, Source,
 };
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A provider of notes.
 #[derive(Clone, Debug, Default, PartialEq, Model)]
 pub(crate) struct Config {

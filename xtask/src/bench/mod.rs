@@ -26,17 +26,17 @@ pub struct Arguments {
     /// Plans that each median of the growth is taken from.
     #[arg(long, default_value_t = 3)]
     plans: usize,
-    /// The target of the binaries, `x86_64-unknown-linux-musl` for the form that README.md installs; without it, the machine's own.
-    #[arg(long)]
-    target: Option<String>,
+    /// The target of the binaries; without it, the form that README.md installs.
+    #[arg(long, default_value_t = format!("{}-unknown-linux-musl", std::env::consts::ARCH))]
+    target: String,
 }
 
 /// Measures and prints.
 pub async fn run(arguments: &Arguments) -> Result<()> {
     ensure!(arguments.launches > 0 && arguments.plans > 0, "--launches and --plans must be at least 1");
     println!("building the release binaries (minutes, the first time)…");
-    let target = arguments.target.as_ref().map(|triple| format!("--target={triple}"));
-    let release: Vec<_> = ["--release"].into_iter().chain(target.as_deref()).collect();
+    let target = format!("--target={}", arguments.target);
+    let release = ["--release", &target];
     // as users build them: with their own features, not those of the whole workspace
     let framework = &["--package=terraform-plugin"];
     let directory = tempfile::tempdir()?;
