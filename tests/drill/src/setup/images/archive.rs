@@ -85,7 +85,8 @@ pub(super) fn layer(file: &Path, mut entries: Vec<Entry>) -> Result<Layer> {
 fn append<W: Write>(tar: &mut tar::Builder<W>, entry: &Entry) -> Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_mode(entry.mode);
-    header.set_mtime(0);
+    // a time that is unpacked as it is: 0 becomes 1 in some hands
+    header.set_mtime(1);
     header.set_uid(0);
     header.set_gid(0);
     header.set_size(0);
