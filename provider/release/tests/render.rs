@@ -209,6 +209,15 @@ fn the_node_id_comes_from_ordinal_and_region() {
 }
 
 #[test]
+fn members_do_not_wait_long_for_names_of_a_lost_region() {
+    let manifests = render(&config(0), Mode::Normal).unwrap();
+    let options = json!([{"name": "timeout", "value": "1"}, {"name": "attempts", "value": "2"}]);
+    for member in ["StatefulSet/camunda-ew4/camunda-zeebe", "Deployment/camunda-ew4/camunda-zeebe-gateway"] {
+        assert_eq!(find(&manifests, member)["spec"]["template"]["spec"]["dnsConfig"]["options"], options, "{member}");
+    }
+}
+
+#[test]
 fn before_8_6_the_start_script_asks_where_to_export() {
     let mut old = config(0);
     old.version = "8.2.25".into();
