@@ -147,8 +147,8 @@ async fn brokers(place: &Place, sources: &Path, jdk: &Jdk, base: &Layer) -> Resu
     let command = ["/usr/local/bin/startup.sh".to_owned()];
     let environment = [("ZEEBE_BROKER_GATEWAY_ENABLE", "true"), ("ZEEBE_BROKER_GATEWAY_NETWORK_PORT", "26510")];
     let started = classes::Program { name: "broker", layers: &layers, command: &command, environment: &environment };
-    let archive = classes::archive(place, jdk, &started).await?;
-    layers.push(archive::layer(&aside(place, "broker-classes")?, vec![Entry::file(&archive, classes::PATH, 0o644)])?);
+    let classes = classes::archive(place, jdk, &started).await?;
+    layers.push(classes);
     let env = [base::PATH, "LANG=C.UTF-8", classes::OPTION];
     let mut images =
         vec![Image::new([ZEEBE], layers.clone(), json!({"Entrypoint": ["/usr/local/bin/startup.sh"], "Env": env}))];
@@ -184,8 +184,8 @@ async fn search(place: &Place, sources: &Path, jdk: &Jdk, base: &Layer) -> Resul
     let entry: Vec<String> = java.split_whitespace().chain(main.split_whitespace()).map(str::to_owned).collect();
     let command = [entry.as_slice(), &["discovery.type=single-node".to_owned()]].concat();
     let started = classes::Program { name: "search", layers: &layers, command: &command, environment: &[] };
-    let archive = classes::archive(place, jdk, &started).await?;
-    layers.push(archive::layer(&aside(place, "search-classes")?, vec![Entry::file(&archive, classes::PATH, 0o644)])?);
+    let classes = classes::archive(place, jdk, &started).await?;
+    layers.push(classes);
     let config = json!({"Entrypoint": entry, "WorkingDir": format!("/{HOME}"), "Env": [base::PATH, "LANG=C.UTF-8", classes::OPTION]});
     Ok(vec![Image::new([SEARCH], layers, config)])
 }

@@ -118,11 +118,11 @@ pub(super) async fn compile(
 fn class_path_of(jars: &[PathBuf]) -> String {
     let names: Vec<_> = jars.iter().filter_map(|jar| Some(jar.file_name()?.to_string_lossy())).collect();
     let mut text = String::new();
-    for (at, byte) in format!("Class-Path: {}", names.join(" ")).chars().enumerate() {
+    for (at, letter) in format!("Class-Path: {}", names.join(" ")).chars().enumerate() {
         if at > 0 && at % 70 == 0 {
             text.push_str("\n ");
         }
-        text.push(byte);
+        text.push(letter);
     }
     text.push('\n');
     text
