@@ -3,10 +3,10 @@
 //! Before 8.6 a follower does not say whether it is paused, and may lead at any time. What leaders say is then no proof; that each broker
 //! answered is.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use c8_clients::zeebe::{Error, Zeebe};
-use c8_dr::{Phase, Step, Strategy, peer};
+use c8_dr::{BrokerId, Phase, Step, Strategy, peer};
 use terraform_plugin::Fault;
 
 use crate::failover::{engine, run::Run};
@@ -78,8 +78,7 @@ impl Run<'_> {
     }
 
     fn own(&self, region: u32) -> Result<Told, Fault> {
-        let at = self.at(region);
-        Ok(self.sizes()?.brokers(region).into_iter().map(|id| (region, engine::pod_name(at, id))).collect())
+        Ok(self.pods(region, self.sizes()?.brokers(region)))
     }
 
     /// The temporary brokers that are to run.
@@ -92,12 +91,11 @@ impl Run<'_> {
 
     /// The rebuilt region's brokers that are in before the temporary ones stop.
     fn rebuilt(&self, lost: u32) -> Result<Told, Fault> {
-        Ok(self
-            .sizes()?
-            .beside_temporary(lost)
-            .into_iter()
-            .map(|id| (lost, engine::pod_name(self.at(lost), id)))
-            .collect())
+        Ok(self.pods(lost, self.sizes()?.beside_temporary(lost)))
+    }
+
+    fn pods(&self, region: u32, ids: BTreeSet<BrokerId>) -> Told {
+        ids.into_iter().map(|id| (region, engine::pod_name(self.at(region), id))).collect()
     }
 
     /// Tells all of them, again and again, until each has answered and all leaders do so: one that was just being installed may have missed
