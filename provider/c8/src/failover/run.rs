@@ -28,6 +28,8 @@ use crate::{
 const ATTEMPTS: u32 = 5;
 /// Time for what can't be seen to be seen again, and for what is down to come up, before a transition stops in the middle.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Time for a step that is due without having been planned to turn out done after all.
+const SECOND_LOOKS: Duration = Duration::from_secs(10);
 /// Time for a cluster change that is in progress, most likely of an apply that was killed (dual-region.md 5.3).
 const PENDING: Duration = Duration::from_secs(20 * 60);
 /// Time until a write can be read back, or rules and pods show it.
@@ -240,6 +242,7 @@ impl<'a> Run<'a> {
     pub async fn to(&mut self, goal: Goal, intent: &Intent, mut saved: impl FnMut(&Self)) -> Result<(), Fault> {
         let mut attempts: (Option<Step>, u32) = (None, 0);
         let mut hindered: Option<Instant> = None;
+        let mut doubted: Option<Instant> = None;
         if !intent.open && intent.steps.is_empty() {
             return Ok(());
         }
@@ -264,11 +267,18 @@ impl<'a> Run<'a> {
             if !intent.open
                 && let Some(unplanned) = due.iter().find(|step| !is_covered(step, &intent.steps))
             {
+                // what could not be seen counts as not done: one look that missed a broker is no change of the world
+                if doubted.get_or_insert_with(Instant::now).elapsed() < SECOND_LOOKS {
+                    self.pause(Duration::from_secs(1)).await?;
+                    self.look().await;
+                    continue;
+                }
                 return Err(changed(
                     &format!("\"{}\" is due, and was not planned.", unplanned.text(self.o())),
                     self.o(),
                 ));
             }
+            doubted = None;
             if self.lease.is_none() {
                 self.acquire_lease(self.leading(goal)).await?;
                 let claims = matches!(step, Step::Claim { .. });
