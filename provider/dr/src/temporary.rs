@@ -216,7 +216,8 @@ pub(crate) fn assert_before(step: &Step, o: &Observation, sizes: Topology) -> Re
                 .filter(|id| view.is_some_and(|v| at_home(o, v, *id)))
                 .collect();
             hold(alive.is_empty(), || format!("brokers {} of region {lost} are seen: it is alive", list(&alive)))?;
-            all_live(view, sizes.brokers(survivor))?;
+            hold(view.is_some(), || format!("no gateway of region {survivor} says who is there"))?;
+            all_run(o.region(survivor), sizes.brokers(survivor))?;
             all_proven(o, sizes.brokers(survivor))
         }
         Step::CatchUp { brokers } => all_live(
@@ -289,6 +290,13 @@ fn listed(view: Option<&View>, ids: BTreeSet<BrokerId>) -> Vec<BrokerId> {
 fn all_live(view: Option<&View>, ids: BTreeSet<BrokerId>) -> Result<(), Violation> {
     let down: Vec<_> = ids.into_iter().filter(|id| !view.is_some_and(|view| view.lists(*id))).collect();
     hold(down.is_empty(), || format!("brokers {} are down: with fixed members each of them is needed", list(&down)))
+}
+
+/// Their pods run. A gateway lists them only when they have started, and all of them can start side by side.
+fn all_run(region: &Region, ids: BTreeSet<BrokerId>) -> Result<(), Violation> {
+    let down: Vec<_> =
+        ids.into_iter().filter(|id| !region.pods.iter().any(|pod| pod.id == *id && pod.running)).collect();
+    hold(down.is_empty(), || format!("brokers {} do not run: with fixed members each of them is needed", list(&down)))
 }
 
 /// The ledger knows the disks of these brokers: from the last HEALTHY, or proven since.

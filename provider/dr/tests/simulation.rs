@@ -3,7 +3,7 @@
 
 mod world;
 
-use c8_dr::{Goal, State, Step, assert_before, classify, is_covered, is_reached, next_steps, refuse};
+use c8_dr::{Goal, Part, State, Step, assert_before, classify, is_covered, is_reached, next_steps, refuse};
 use proptest::prelude::*;
 use world::{SIZES, World};
 
@@ -160,6 +160,23 @@ fn a_survivor_on_a_new_disk_is_no_ground_for_temporary_brokers() {
     settle_until(&mut world, |step| matches!(step, Step::StartTemporary { .. }));
     let violation = assert_before(&Step::StartTemporary { lost: 1 }, &world.observe()).unwrap_err();
     assert!(violation.0.contains("brokers 2"), "{violation}");
+}
+
+#[test]
+fn temporary_brokers_start_as_soon_as_the_survivors_run_without_waiting_until_they_are_listed() {
+    let mut world = healthy(World::fixed());
+    world.lose(1);
+    settle_until(&mut world, |step| matches!(step, Step::StartTemporary { .. }));
+    let start = Step::StartTemporary { lost: 1 };
+    let mut o = world.observe();
+    let Part::Known(view) = &mut o.region_mut(0).view else { panic!("no gateway") };
+    view.brokers.clear();
+    assert_before(&start, &o).unwrap();
+    o.region_mut(0).pods.iter_mut().find(|pod| pod.id == 2).unwrap().running = false;
+    assert!(assert_before(&start, &o).unwrap_err().0.contains("brokers 2"));
+    let mut o = world.observe();
+    o.region_mut(0).view = Part::Unreachable("timed out".into());
+    assert!(assert_before(&start, &o).unwrap_err().0.contains("gateway"), "it could say that region 1 is alive");
 }
 
 fn settle_until(world: &mut World, until: impl Fn(&Step) -> bool) {

@@ -301,6 +301,8 @@ impl<'a> Run<'a> {
                 let patience = match (&step, self.o().best_configuration().is_some_and(|c| c.pending.is_some())) {
                     (Step::Claim { .. }, _) => Duration::ZERO,
                     (_, true) => PENDING,
+                    // who was fenced off a moment ago is still remembered
+                    (Step::StartTemporary { lost }, _) => PATIENCE + self.forgetting(c8_dr::peer(*lost))?,
                     (_, false) => PATIENCE,
                 };
                 if hindered.get_or_insert_with(Instant::now).elapsed() >= patience {

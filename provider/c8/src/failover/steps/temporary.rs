@@ -10,7 +10,7 @@ use c8_clients::{
     kubernetes::{Delete, Error, PERSISTENT_VOLUME_CLAIM, POD, SERVICE, STATEFUL_SET},
     zeebe::{ProbeAnswer, RaftLog},
 };
-use c8_dr::{BrokerId, PartitionId, RecordState as DrState, Topology, peer};
+use c8_dr::{BrokerId, Observation, PartitionId, RecordState as DrState, Topology, peer};
 use c8_release::{names, record::RecordState, temporary};
 use serde_json::{Value, json};
 use terraform_plugin::Fault;
@@ -49,11 +49,26 @@ impl Run<'_> {
         let objects = temporary::store(&store, &at.release)
             .ok_or_else(|| fault(&format!("the store of region {survivor} is not one that this provider made")))?;
         self.create(survivor, &objects).await?;
-        // brokers and store start side by side: exporters wait for their store, and clients wait for the brokers
         self.still_ours().await?;
         let url = temporary::store_url(&at.release, &at.namespace);
         self.retell(survivor, Set::Own, lost, Some(&url)).await?;
         self.retell(survivor, Set::Temporary, lost, Some(&url)).await?;
+        let own = self.sizes()?.brokers(survivor);
+        self.await_brokers(survivor, &own, "do not run", |o, id| {
+            o.region(survivor).pods.iter().any(|pod| pod.id == id && pod.running)
+        })
+        .await?;
+        if self.o().region(survivor).temporary.as_ref().is_some_and(|t| t.replicas > 0) {
+            self.await_diverted(lost).await?;
+        }
+        self.report
+            .push(format!("exporting: what is meant for the store of region {lost} goes to one that stands in for it"));
+        Ok(())
+    }
+
+    /// Waits until the store that stands in answers, and the survivor's gateway sees all brokers: a start takes longer than a pod needs to run.
+    async fn await_diverted(&mut self, lost: u32) -> Result<(), Fault> {
+        let survivor = peer(lost);
         let stand_in = self.stand_in(survivor)?;
         let wait = self.wait.within(POD_START);
         loop {
@@ -66,27 +81,31 @@ impl Run<'_> {
                 return Err(fault(&format!("the store that stands in does not run: {why}")));
             }
         }
-        self.await_brokers(survivor).await?;
-        self.report
-            .push(format!("exporting: what is meant for the store of region {lost} goes to one that stands in for it"));
-        Ok(())
+        let sizes = self.sizes()?;
+        let all: BTreeSet<BrokerId> = sizes.brokers(survivor).union(&sizes.temporary(lost)).copied().collect();
+        self.await_brokers(survivor, &all, "are not seen by its gateway", |o, id| {
+            o.view_from(survivor).is_some_and(|view| view.lists(id))
+        })
+        .await
     }
 
-    /// Waits until all brokers of a region are seen by its gateway: a start takes longer than a pod needs to run.
-    async fn await_brokers(&mut self, region: u32) -> Result<(), Fault> {
-        let wanted = self.sizes()?.brokers(region);
+    async fn await_brokers(
+        &mut self,
+        region: u32,
+        wanted: &BTreeSet<BrokerId>,
+        otherwise: &str,
+        is_there: impl Fn(&Observation, BrokerId) -> bool,
+    ) -> Result<(), Fault> {
         let wait = self.wait.within(POD_START);
         loop {
             self.look().await;
-            let view = self.o().view_from(region);
-            let missing: Vec<BrokerId> =
-                wanted.iter().copied().filter(|id| !view.is_some_and(|view| view.lists(*id))).collect();
+            let missing: Vec<BrokerId> = wanted.iter().copied().filter(|id| !is_there(self.o(), *id)).collect();
             if missing.is_empty() {
                 return Ok(());
             }
             if let Err(why) = wait.pause(Duration::from_secs(1)).await {
                 let missing = c8_dr::topology::list(&missing);
-                return Err(fault(&format!("brokers {missing} of region {region} did not come back ({why})")));
+                return Err(fault(&format!("brokers {missing} in region {region} {otherwise} ({why})")));
             }
         }
     }
@@ -103,6 +122,8 @@ impl Run<'_> {
         self.create(survivor, &objects).await?;
         // those of an earlier fail-back wait for their ids with the disks that they had
         self.scale(survivor, replicas).await?;
+        // all of them start side by side, the store that stands in as well: exporters wait for it, and clients wait for the brokers
+        self.await_diverted(lost).await?;
         self.report.push(format!("temporary brokers {} run in region {survivor}", c8_dr::topology::list(&ids)));
         Ok(())
     }
@@ -292,7 +313,7 @@ impl Run<'_> {
     /// is known of a member is renewed, but not where it is (`SwimMembershipProtocol.updateState`).
     ///
     /// Members are probed in turn, gateways among them; one that did not answer is asked for by others, suspected, then forgotten.
-    fn forgetting(&self, region: u32) -> Result<Duration, Fault> {
+    pub(in crate::failover) fn forgetting(&self, region: u32) -> Result<Duration, Fault> {
         let members = self.sizes()?.cluster_size + 2;
         let interval = self.membership(region, "PROBEINTERVAL", Duration::from_secs(1));
         let timeout = self.membership(region, "PROBETIMEOUT", Duration::from_millis(100));
